@@ -1,0 +1,64 @@
+// A growable array of plain structs in memory of our own (see own_mapping.h): the rows of a table while it is read.
+#pragma once
+
+#include <cassert>
+#include <cstring>
+#include <type_traits>
+#include <utility>
+
+#include "base/own_mapping.h"
+
+namespace tidemark {
+
+template <class T>
+class MappedArray {
+  static_assert(std::is_trivially_copyable_v<T>, "rows are moved with memcpy");
+
+ public:
+  size_t size() const noexcept { return size_; }
+  T* data() noexcept { return static_cast<T*>(memory_.data()); }
+  const T* data() const noexcept { return static_cast<const T*>(memory_.data()); }
+  T& operator[](size_t i) noexcept {
+    assert(i < size_);
+    return data()[i];
+  }
+  const T& operator[](size_t i) const noexcept {
+    assert(i < size_);
+    return data()[i];
+  }
+  T* begin() noexcept { return data(); }
+  T* end() noexcept { return data() + size_; }
+  const T* begin() const noexcept { return data(); }
+  const T* end() const noexcept { return data() + size_; }
+
+  // Space for `count` more, their bytes unspecified; null when memory has run out (the array is then as it was).
+  T* Append(size_t count = 1) noexcept {
+    const size_t need = (size_ + count) * sizeof(T);
+    if (need > memory_.size() && !Grow(need)) return nullptr;
+    T* first = data() + size_;
+    size_ += count;
+    return first;
+  }
+
+  // Drops the last `count`.
+  void Shrink(size_t count) noexcept {
+    assert(count <= size_);
+    size_ -= count;
+  }
+
+ private:
+  bool Grow(size_t need) noexcept {
+    size_t bytes = memory_.size() == 0 ? size_t{64} << 10 : memory_.size() * 2;
+    while (bytes < need) bytes *= 2;
+    OwnMapping larger(bytes);
+    if (larger.data() == nullptr) return false;
+    if (size_ > 0) std::memcpy(larger.data(), memory_.data(), size_ * sizeof(T));
+    memory_ = std::move(larger);
+    return true;
+  }
+
+  OwnMapping memory_;
+  size_t size_ = 0;
+};
+
+}  // namespace tidemark

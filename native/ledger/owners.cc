@@ -1,0 +1,174 @@
+#include "ledger/owners.h"
+
+#include "proc/maps.h"
+
+namespace tidemark {
+namespace {
+
+constexpr uint64_t kKiB = 1024;
+constexpr uint64_t kMiB = 1024 * kKiB;
+constexpr uint64_t kGiB = 1024 * kMiB;
+
+// V8 asks for addresses below 2^46 at random; the kernel places everything else at the top of the address space.
+constexpr uint64_t kEndOfV8Hints = 0x400000000000;
+constexpr uint64_t kArenaHeap = 64 * kMiB;    // glibc HEAP_MAX_SIZE
+constexpr uint64_t kLargestGuard = 1 * kMiB;  // a thread's stack guard; a reserve is larger
+constexpr uint64_t kLargestBss = 1 * kMiB;    // mallocs merge behind a .bss: a larger one is mostly they
+constexpr uint64_t kWasmGuard = 2 * kGiB;     // on either side of a wasm memory
+constexpr uint64_t kWasmReserve = 4 * kGiB;   // behind one, whatever is before it
+constexpr uint64_t kStackSizes[] = {8 * kMiB, 4 * kMiB, 32 * kKiB};  // pthread, Node's workers, its signal thread
+
+bool StartsWith(std::string_view s, std::string_view prefix) noexcept { return s.substr(0, prefix.size()) == prefix; }
+
+bool HasFlag(const MappingFacts& m, std::string_view flag) noexcept {
+  for (size_t i = 0; i + 2 <= m.flags.size(); i += 3) {
+    if (m.flags.substr(i, 2) == flag) return true;
+  }
+  return false;
+}
+
+uint64_t Size(const MappingFacts& m) noexcept { return m.end - m.start; }
+bool IsReserve(const MappingFacts& m) noexcept { return (m.perms & (kRead | kWrite | kExecute)) == 0; }
+bool IsReadWrite(const MappingFacts& m) noexcept { return (m.perms & (kRead | kWrite)) == (kRead | kWrite); }
+bool IsAnonymous(const MappingFacts& m) noexcept {
+  return m.inode == 0 && (m.perms & kShared) == 0 && (m.name.empty() || StartsWith(m.name, "[anon:"));
+}
+// A deleted executable is printed as "/usr/bin/node (deleted)".
+bool IsV8Program(std::string_view name) noexcept {
+  const std::string_view base = name.substr(name.rfind('/') + 1);
+  for (const std::string_view program : {"node", "nodejs", "electron", "deno"}) {
+    if (base == program || (StartsWith(base, program) && StartsWith(base.substr(program.size()), " "))) return true;
+  }
+  return StartsWith(base, "libnode.so");
+}
+
+class Layout {
+ public:
+  Layout(const MappingFacts* facts, size_t count, const OwnerRules& rules) noexcept
+      : facts_(facts), count_(count), rules_(rules) {
+    for (size_t i = 0; i < count; i++) {
+      if (facts[i].name == "[heap]") end_of_brk_ = facts[i].end;
+      if (facts[i].inode != 0 && IsV8Program(facts[i].name)) has_v8_ = true;
+    }
+  }
+
+  Owner OwnerOf(size_t i) const noexcept {
+    const MappingFacts& m = facts_[i];
+    if (IsOwn(m)) return Owner::kProfiler;
+    if (m.name == "[stack]" || StartsWith(m.name, "[stack:")) return Owner::kThreadStacks;
+    if (m.name == "[heap]") return Owner::kMalloc;
+    if (!IsAnonymous(m)) return OwnerOfNamed(m);
+    if (has_v8_) {
+      const Owner owner = OwnerInV8(i);
+      if (owner != Owner::kCount) return owner;
+    }
+    if (IsArenaHeap(i)) return Owner::kMalloc;
+    if (IsThreadStack(i)) return Owner::kThreadStacks;
+    if (IsBss(i)) return Owner::kProgram;
+    return m.malloc_chunk ? Owner::kMalloc : Owner::kMmap;
+  }
+
+ private:
+  bool IsOwn(const MappingFacts& m) const noexcept {
+    for (size_t k = 0; k < rules_.own_count; k++) {
+      if (m.start >= rules_.own[k].start && m.end <= rules_.own[k].end) return true;
+    }
+    return false;
+  }
+
+  static Owner OwnerOfNamed(const MappingFacts& m) noexcept {
+    for (const std::string_view shared : {"/memfd:", "/dev/shm/", "/SYSV", "/dev/zero"}) {
+      if (StartsWith(m.name, shared)) return Owner::kShmem;
+    }
+    if ((m.perms & kShared) != 0) return m.name.empty() ? Owner::kShmem : Owner::kFile;
+    return m.inode != 0 ? Owner::kProgram : Owner::kFile;  // [vdso] and the like: the kernel's
+  }
+
+  // kCount: none of V8's.
+  Owner OwnerInV8(size_t i) const noexcept {
+    const MappingFacts& m = facts_[i];
+    if (!m.flags.empty() && !HasFlag(m, "dc")) return Owner::kCount;  // V8 marks all of its memory MADV_DONTFORK
+    // Before the code range: the reserves of a wasm memory can touch it.
+    const uint64_t before = ReserveBefore(i);
+    const uint64_t behind = ReserveBehind(i);
+    if (IsReadWrite(m) && ((before >= kWasmGuard && behind >= kWasmGuard) || behind >= kWasmReserve)) {
+      return Owner::kWasm;
+    }
+    if (InCodeRange(i)) return Owner::kJsCode;
+    if (m.start >= end_of_brk_ && m.start < kEndOfV8Hints) return Owner::kJsHeap;
+    // A resizable ArrayBuffer ends in the reserve that it may grow into. A small reserve with memory behind it is more
+    // likely the guard of the next thread's stack.
+    const bool guard = behind <= kLargestGuard && i + 2 < count_ && facts_[i + 2].start == facts_[i + 1].end &&
+                       IsReadWrite(facts_[i + 2]);
+    if (IsReadWrite(m) && behind > 0 && !guard && !IsArenaHeap(i)) return Owner::kArrayBuffers;
+    return m.flags.empty() ? Owner::kCount : Owner::kJsHeap;
+  }
+
+  // V8's machine code lies in one run of touching mappings around an executable one. The run is followed a few
+  // mappings far only: a process may have thousands that touch.
+  bool InCodeRange(size_t i) const noexcept {
+    constexpr size_t kFar = 16;
+    const auto is_code = [&](size_t k) { return IsAnonymous(facts_[k]) && (facts_[k].perms & kExecute) != 0; };
+    if (is_code(i)) return true;
+    for (size_t k = i; k > 0 && i - k < kFar && Continues(k - 1); k--) {
+      if (is_code(k - 1)) return true;
+    }
+    for (size_t k = i; k + 1 < count_ && k - i < kFar && Continues(k); k++) {
+      if (is_code(k + 1)) return true;
+    }
+    return false;
+  }
+
+  // Whether mappings k and k + 1 touch and both hold something.
+  bool Continues(size_t k) const noexcept {
+    return facts_[k].end == facts_[k + 1].start && !IsReserve(facts_[k]) && !IsReserve(facts_[k + 1]);
+  }
+
+  bool IsArenaHeap(size_t i) const noexcept {
+    const MappingFacts& m = facts_[i];
+    if (m.start % kArenaHeap != 0 || !IsReadWrite(m)) return false;
+    return (m.end + ReserveBehind(i)) % kArenaHeap == 0;
+  }
+
+  bool IsThreadStack(size_t i) const noexcept {
+    const MappingFacts& m = facts_[i];
+    if (!m.flags.empty() && HasFlag(m, "nh")) return true;  // MAP_STACK, Linux 6.7 and later
+    const uint64_t guard = ReserveBefore(i);
+    if (guard == 0 || guard > kLargestGuard || !IsReadWrite(m)) return false;
+    for (const uint64_t size : kStackSizes) {
+      if (Size(m) == size) return true;
+    }
+    return false;
+  }
+
+  bool IsBss(size_t i) const noexcept {
+    if (i == 0 || Size(facts_[i]) > kLargestBss) return false;
+    const MappingFacts& data = facts_[i - 1];
+    return data.end == facts_[i].start && data.inode != 0 && IsReadWrite(data) && IsReadWrite(facts_[i]);
+  }
+
+  uint64_t ReserveBefore(size_t i) const noexcept {
+    const bool touches = i > 0 && facts_[i - 1].end == facts_[i].start && IsReserve(facts_[i - 1]);
+    return touches ? Size(facts_[i - 1]) : 0;
+  }
+
+  uint64_t ReserveBehind(size_t i) const noexcept {
+    const bool touches = i + 1 < count_ && facts_[i].end == facts_[i + 1].start && IsReserve(facts_[i + 1]);
+    return touches ? Size(facts_[i + 1]) : 0;
+  }
+
+  const MappingFacts* facts_;
+  size_t count_;
+  const OwnerRules& rules_;
+  uint64_t end_of_brk_ = 0;
+  bool has_v8_ = false;
+};
+
+}  // namespace
+
+void AssignOwners(const MappingFacts* facts, size_t count, const OwnerRules& rules, Owner* owners) noexcept {
+  const Layout layout(facts, count, rules);
+  for (size_t i = 0; i < count; i++) owners[i] = layout.OwnerOf(i);
+}
+
+}  // namespace tidemark

@@ -1,0 +1,124 @@
+#include "proc/growth_table.h"
+
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+namespace tidemark {
+namespace {
+
+// [vsyscall] lies at the top of the address space: a slice of it wraps to 0 and a walk would never end. No user
+// mapping of x86-64 or arm64 (four-level or 52-bit) reaches this.
+constexpr uint64_t kEndOfUserSpace = uint64_t{1} << 56;
+
+bool IsPrivate(const MapsRow& row) { return (row.perms & kShared) == 0 && row.end <= kEndOfUserSpace; }
+
+// Anonymous memory that can hold pages. PROT_NONE reserves (a wasm memory's is 8 GiB) are left out: walking one costs
+// as much as walking a full one, and what was touched before the protection went is rare.
+bool HoldsAnonymousPages(const MapsRow& row) {
+  return IsPrivate(row) && row.inode == 0 && (row.perms & (kRead | kWrite | kExecute)) != 0;
+}
+
+// Private pages of a file: written data, and relocated read-only data, which ends where written data begins.
+bool HoldsCopiedPages(const MappedArray<MapsRow>& rows, size_t i) {
+  const MapsRow& row = rows[i];
+  if (!IsPrivate(row) || row.inode == 0) return false;
+  if ((row.perms & kWrite) != 0) return true;
+  const bool before_data = i + 1 < rows.size() && rows[i + 1].inode == row.inode && (rows[i + 1].perms & kWrite) != 0;
+  return before_data && (row.perms & kExecute) == 0;
+}
+
+// malloc_chunk of glibc: the size of the block before (in a mapped one, the unused bytes at the front), then its own
+// size with three flag bits, of which a mapped block has exactly IS_MMAPPED.
+struct ChunkHeader {
+  uint64_t previous;
+  uint64_t size;
+};
+
+bool IsMappedChunk(const ChunkHeader& header, const MapsRow& row) {
+  constexpr uint64_t kIsMmapped = 2;
+  const uint64_t page = PageSize();
+  return header.previous < page && (header.size & 7) == kIsMmapped && (header.size & ~uint64_t{7}) % page == 0 &&
+         header.size > page / 2 && header.size - kIsMmapped <= row.end - row.start;
+}
+
+// Reads the first words of the mappings in `which`, through the kernel: a page that is unmapped meanwhile is then an
+// error code and no SIGSEGV. Only pages that are resident already are read, so RSS does not move.
+void FindMappedChunks(pid_t pid, const MappedArray<uint32_t>& which, MappedArray<GrowthRow>& rows) noexcept {
+  constexpr size_t kBatch = 256;
+  ChunkHeader headers[kBatch];
+  iovec remote[kBatch];
+  const pid_t target = pid == 0 ? getpid() : pid;
+  for (size_t done = 0; done < which.size();) {
+    const size_t n = std::min(kBatch, which.size() - done);
+    for (size_t i = 0; i < n; i++) {
+      // NOLINTNEXTLINE(performance-no-int-to-ptr): an address of another process
+      remote[i] = {reinterpret_cast<void*>(rows[which[done + i]].map.start), sizeof(ChunkHeader)};
+    }
+    const iovec local = {headers, n * sizeof(ChunkHeader)};
+    const ssize_t got = process_vm_readv(target, &local, 1, remote, n, 0);
+    const size_t read = got < 0 ? 0 : static_cast<size_t>(got) / sizeof(ChunkHeader);
+    for (size_t i = 0; i < read; i++) {
+      GrowthRow& row = rows[which[done + i]];
+      row.malloc_chunk = IsMappedChunk(headers[i], row.map);
+    }
+    if (read == 0 && got < 0 && errno != EFAULT) return;  // not permitted: no chunk is known
+    done += read == n ? n : read + 1;                     // step over the one that vanished
+  }
+}
+
+}  // namespace
+
+Failure ReadGrowthTable(pid_t pid, GrowthTable& table) noexcept {
+  Failure failure = ReadUsage(pid, table.before);
+  if (failure) return failure;
+  MapsTable maps;
+  failure = ReadMaps(pid, maps);
+  if (failure) return failure;
+
+  RangeArray anonymous;
+  RangeArray cow;
+  MappedArray<uint32_t> anonymous_rows;
+  MappedArray<uint32_t> cow_rows;
+  const auto add = [&](RangeArray& ranges, MappedArray<uint32_t>& rows, size_t i) {
+    ResidentRange* range = ranges.Append();
+    uint32_t* row = rows.Append();
+    if (range == nullptr || row == nullptr) return false;
+    *range = {maps.rows[i].start, maps.rows[i].end, 0, 0, false};
+    *row = static_cast<uint32_t>(i);
+    return true;
+  };
+  const ProcPath path(pid, "maps");
+  for (size_t i = 0; i < maps.rows.size(); i++) {
+    GrowthRow* row = table.rows.Append();
+    if (row == nullptr) return FailureAt(path, ENOMEM);
+    *row = {maps.rows[i], 0, 0, false};
+    bool added = true;
+    if (HoldsAnonymousPages(maps.rows[i])) added = add(anonymous, anonymous_rows, i);
+    if (HoldsCopiedPages(maps.rows, i)) added = add(cow, cow_rows, i);
+    if (!added) return FailureAt(path, ENOMEM);
+  }
+
+  failure = ReadResidency(pid, anonymous, cow, table.source);
+  if (failure) return failure;
+  size_t resident_at_start = 0;
+  for (size_t i = 0; i < anonymous.size(); i++) {
+    GrowthRow& row = table.rows[anonymous_rows[i]];
+    row.anon = anonymous[i].anon;
+    row.swap = anonymous[i].swap;
+    const bool nameless = maps.names.At(row.map.name).empty();
+    if (nameless && anonymous[i].first_page_resident) anonymous_rows[resident_at_start++] = anonymous_rows[i];
+  }
+  for (size_t i = 0; i < cow.size(); i++) {
+    table.rows[cow_rows[i]].anon = cow[i].anon;
+    table.rows[cow_rows[i]].swap = cow[i].swap;
+  }
+  anonymous_rows.Shrink(anonymous_rows.size() - resident_at_start);
+  FindMappedChunks(pid, anonymous_rows, table.rows);
+  table.names = std::move(maps.names);
+  return ReadUsage(pid, table.after);
+}
+
+}  // namespace tidemark

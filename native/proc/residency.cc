@@ -1,0 +1,243 @@
+#include "proc/residency.h"
+
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <time.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "base/own_mapping.h"
+
+namespace tidemark {
+namespace {
+
+constexpr uint64_t kSliceBytes = uint64_t{16} << 20;
+constexpr size_t kSliceRanges = 256;
+constexpr int64_t kHoldNanos = 50'000;
+constexpr int64_t kPauseNanos = 20'000;
+
+// linux/fs.h of Linux 6.7; older headers lack it, and the kernel decides at run time anyway.
+struct PageRegion {
+  uint64_t start;
+  uint64_t end;
+  uint64_t categories;
+};
+struct ScanArgument {
+  uint64_t size;
+  uint64_t flags;
+  uint64_t start;
+  uint64_t end;
+  uint64_t walk_end;
+  uint64_t vec;
+  uint64_t vec_len;
+  uint64_t max_pages;
+  uint64_t category_inverted;
+  uint64_t category_mask;
+  uint64_t category_anyof_mask;
+  uint64_t return_mask;
+};
+constexpr unsigned long kPagemapScan = _IOWR('f', 16, ScanArgument);
+enum Category : uint64_t { kIsFile = 4, kIsPresent = 8, kIsSwapped = 16, kIsZero = 32, kIsGuard = 256 };
+
+// Documentation/admin-guide/mm/pagemap.rst
+constexpr uint64_t kPagemapPresent = uint64_t{1} << 63;
+constexpr uint64_t kPagemapSwapped = uint64_t{1} << 62;
+constexpr uint64_t kPagemapFile = uint64_t{1} << 61;
+
+int64_t Now() noexcept {
+  timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return int64_t{t.tv_sec} * 1'000'000'000 + t.tv_nsec;
+}
+
+class Pace {
+ public:
+  void AfterSlice() noexcept {
+    const int64_t now = Now();
+    if (now - since_ < kHoldNanos) return;
+    const timespec pause{0, kPauseNanos};
+    nanosleep(&pause, nullptr);
+    since_ = Now();
+  }
+
+ private:
+  int64_t since_ = Now();
+};
+
+uint64_t CountResident(const unsigned char* pages, size_t n) noexcept {
+  // One byte a page, of which only bit 0 is defined; eight at a time.
+  uint64_t resident = 0;
+  size_t i = 0;
+  for (; i + 8 <= n; i += 8) {
+    uint64_t eight;
+    std::memcpy(&eight, pages + i, sizeof eight);
+    resident += ((eight & 0x0101010101010101) * 0x0101010101010101) >> 56;
+  }
+  for (; i < n; i++) resident += pages[i] & 1;
+  return resident;
+}
+
+bool Mincore(uint64_t start, uint64_t end, unsigned char* pages) noexcept {
+  return mincore(reinterpret_cast<void*>(start), end - start, pages) == 0;  // NOLINT(performance-no-int-to-ptr)
+}
+
+int CountByMincore(RangeArray& ranges) noexcept {
+  const uint64_t page = PageSize();
+  OwnMapping vector(kSliceBytes / page);
+  auto* pages = static_cast<unsigned char*>(vector.data());
+  if (pages == nullptr) return ENOMEM;
+  Pace pace;
+  size_t i = 0;
+  uint64_t at = ranges.size() > 0 ? ranges[0].start : 0;
+  while (i < ranges.size()) {
+    // The slice [at, stop) covers ranges[i] from `at` on, and whole or cut ranges behind it without a hole.
+    const uint64_t limit = at + kSliceBytes;
+    size_t last = i;
+    uint64_t stop = std::min(ranges[i].end, limit);
+    while (stop < limit && last + 1 < ranges.size() && last - i < kSliceRanges && ranges[last + 1].start == stop) {
+      last++;
+      stop = std::min(ranges[last].end, limit);
+    }
+    bool mapped = Mincore(at, stop, pages);
+    if (!mapped && last > i && errno == ENOMEM) {  // one of them has vanished: the first alone
+      last = i;
+      stop = std::min(ranges[i].end, limit);
+      mapped = Mincore(at, stop, pages);
+    }
+    if (!mapped && errno != ENOMEM && errno != EAGAIN) return errno;
+    for (size_t r = i; mapped && r <= last; r++) {
+      const uint64_t from = std::max(at, ranges[r].start);
+      const uint64_t to = std::min(stop, ranges[r].end);
+      const unsigned char* first = pages + (from - at) / page;
+      if (from == ranges[r].start) ranges[r].first_page_resident = (*first & 1) != 0;
+      ranges[r].anon += CountResident(first, (to - from) / page) * page;
+    }
+    i = stop == ranges[last].end ? last + 1 : last;
+    if (i < ranges.size()) at = std::max(stop, ranges[i].start);
+    pace.AfterSlice();
+  }
+  return 0;
+}
+
+void AddRegion(const PageRegion& region, ResidentRange& range) noexcept {
+  const uint64_t bytes = region.end - region.start;
+  if ((region.categories & kIsGuard) != 0) return;  // reported as swapped too
+  if ((region.categories & kIsSwapped) != 0) {
+    range.swap += bytes;
+  } else if ((region.categories & kIsPresent) != 0 && (region.categories & kIsZero) == 0) {
+    range.anon += bytes;
+    if (region.start == range.start) range.first_page_resident = true;
+  }
+}
+
+int ScanRange(int pagemap, ResidentRange& range, bool cow, PageRegion* regions, size_t capacity, Pace& pace) noexcept {
+  ScanArgument scan = {};
+  scan.size = sizeof scan;
+  scan.end = range.end;
+  scan.vec = reinterpret_cast<uint64_t>(regions);
+  scan.vec_len = capacity;
+  scan.max_pages = kSliceBytes / PageSize();
+  scan.category_anyof_mask = kIsPresent | kIsSwapped;
+  scan.return_mask = kIsPresent | kIsSwapped | kIsZero | kIsGuard;
+  if (cow) {
+    // Looking a page's file up doubles the price, so only where it may have one.
+    scan.category_mask = kIsFile;
+    scan.category_inverted = kIsFile;
+  }
+  for (uint64_t at = range.start; at < range.end; at = scan.walk_end) {
+    scan.start = at;
+    long n = ioctl(pagemap, kPagemapScan, &scan);
+    if (n < 0 && errno == EINVAL && (scan.return_mask & kIsGuard) != 0) {  // kernels before 6.15
+      scan.return_mask &= ~static_cast<uint64_t>(kIsGuard);
+      n = ioctl(pagemap, kPagemapScan, &scan);
+    }
+    if (n < 0) return errno;
+    for (long i = 0; i < n; i++) AddRegion(regions[i], range);
+    if (scan.walk_end <= at) break;
+    pace.AfterSlice();
+  }
+  return 0;
+}
+
+int CountByScan(int pagemap, RangeArray& ranges, bool cow) noexcept {
+  constexpr size_t kRegions = 4096;
+  OwnMapping vector(kRegions * sizeof(PageRegion));
+  auto* regions = static_cast<PageRegion*>(vector.data());
+  if (regions == nullptr) return ENOMEM;
+  Pace pace;
+  for (ResidentRange& range : ranges) {
+    const int error = ScanRange(pagemap, range, cow, regions, kRegions, pace);
+    if (error != 0) return error;
+  }
+  return 0;
+}
+
+int CountByPagemap(int pagemap, RangeArray& ranges, bool cow) noexcept {
+  constexpr size_t kEntries = 8192;
+  const uint64_t page = PageSize();
+  OwnMapping vector(kEntries * sizeof(uint64_t));
+  auto* entries = static_cast<uint64_t*>(vector.data());
+  if (entries == nullptr) return ENOMEM;
+  Pace pace;
+  for (ResidentRange& range : ranges) {
+    for (uint64_t at = range.start; at < range.end;) {
+      const size_t want = std::min<uint64_t>(kEntries, (range.end - at) / page);
+      const ssize_t got = pread(pagemap, entries, want * sizeof(uint64_t), static_cast<off_t>(at / page * 8));
+      if (got < 0) return errno;
+      const size_t n = static_cast<size_t>(got) / sizeof(uint64_t);
+      if (n == 0) break;
+      for (size_t k = 0; k < n; k++) {
+        if ((entries[k] & kPagemapSwapped) != 0) range.swap += page;
+        if ((entries[k] & kPagemapPresent) == 0 || (cow && (entries[k] & kPagemapFile) != 0)) continue;
+        range.anon += page;
+        if (at == range.start && k == 0) range.first_page_resident = true;
+      }
+      at += n * page;
+      pace.AfterSlice();
+    }
+  }
+  return 0;
+}
+
+}  // namespace
+
+bool HasPagemapScan() noexcept {
+  static const bool has = [] {
+    const UniqueFd pagemap = OpenProc(ProcPath(0, "pagemap"));
+    if (!pagemap) return false;
+    char here = 0;
+    const uint64_t page = reinterpret_cast<uint64_t>(&here) & ~(uint64_t{PageSize()} - 1);
+    PageRegion region;
+    ScanArgument scan = {};
+    scan.size = sizeof scan;
+    scan.start = page;
+    scan.end = page + PageSize();
+    scan.vec = reinterpret_cast<uint64_t>(&region);
+    scan.vec_len = 1;
+    scan.category_mask = kIsPresent;
+    scan.return_mask = kIsPresent;
+    return ioctl(pagemap.get(), kPagemapScan, &scan) >= 0;
+  }();
+  return has;
+}
+
+Failure ReadResidency(pid_t pid, RangeArray& anonymous, RangeArray& cow, ResidencySource& used) noexcept {
+  const ProcPath path(pid, "pagemap");
+  const UniqueFd pagemap = OpenProc(path);
+  if (!pagemap) return FailureAt(path, errno);
+  const auto count = [&](RangeArray& ranges, bool is_cow) {
+    return HasPagemapScan() ? CountByScan(pagemap.get(), ranges, is_cow) : CountByPagemap(pagemap.get(), ranges, is_cow);
+  };
+  if (pid == 0) {
+    used = ResidencySource::kMincore;
+  } else {
+    used = HasPagemapScan() ? ResidencySource::kPagemapScan : ResidencySource::kPagemap;
+  }
+  int error = pid == 0 ? CountByMincore(anonymous) : count(anonymous, false);
+  if (error == 0) error = count(cow, true);
+  return error == 0 ? Failure{} : FailureAt(path, error);
+}
+
+}  // namespace tidemark

@@ -1,0 +1,75 @@
+/** The binding's interface served from Node's own numbers, for machines without the addon. What Node cannot know is NaN. */
+
+import { constants } from 'node:os'
+import type { Binding } from './binding.js'
+
+/** Mirrors binding.ts OUT; repeated as numbers because binding.ts imports this file. */
+const ERRNO = 0
+const FIRST_RUSAGE = 4
+
+export function fallbackBinding(out: Float64Array): Binding {
+  let region: Int32Array = new Int32Array(1)
+
+  function fill(first: number, values: number[]): void {
+    out.set(values, first)
+    out[ERRNO] = 0
+  }
+
+  function readUsage(): void {
+    fill(1, [process.memoryUsage.rss(), Number.NaN, Number.NaN])
+  }
+
+  function readRusageSelf(): void {
+    const r = process.resourceUsage()
+    fill(FIRST_RUSAGE, [
+      r.userCPUTime / 1000,
+      r.systemCPUTime / 1000,
+      r.maxRSS * 1024,
+      r.minorPageFault,
+      r.majorPageFault,
+      r.fsRead,
+      r.fsWrite,
+      r.voluntaryContextSwitches,
+      r.involuntaryContextSwitches,
+    ])
+  }
+
+  function readUnknownRusage(): void {
+    fill(FIRST_RUSAGE, new Array(9).fill(Number.NaN))
+  }
+
+  function unsupported(): never {
+    throw { errno: constants.errno.ENOSYS, what: 'the native addon', line: 0 }
+  }
+
+  return {
+    share(_out, word) {
+      region = word
+    },
+    readUsage,
+    readRusageSelf,
+    readRusageThread: readUnknownRusage,
+    readRusageChildren: readUnknownRusage,
+    readRegionEdge() {
+      readUnknownRusage()
+      readUsage()
+    },
+    readMalloc() {
+      fill(13, new Array(4).fill(Number.NaN))
+    },
+    readExternal() {
+      fill(17, [process.memoryUsage().external])
+    },
+    currentRegion: () => region[0]!,
+    readSmaps: async () => unsupported(),
+    readGrowth: async () => unsupported(),
+    readLedger: async () => unsupported(),
+    capabilities: () => ({
+      pagemapScan: false,
+      libc: 'unknown',
+      allocator: 'unknown',
+      pageSize: 4096,
+      wipeOnFork: false,
+    }),
+  }
+}
