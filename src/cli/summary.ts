@@ -1,0 +1,150 @@
+/** The verdict in about ten lines that a person understands at once. Pure. */
+
+import type { Cause, Verdict } from '../growth/verdict.js'
+import { type History, hasOwners, type Point } from '../history.js'
+import { OWNERS, type Owner } from '../owners.js'
+import { formatBytes, formatDuration } from '../units.js'
+import { growthWords, headline, KIND_WORD, limitWords, sentence, skippedWords } from '../wording.js'
+import { sparkline } from './sparkline.js'
+import { printable } from './table.js'
+import type { Style } from './terminal.js'
+
+/** Changes below this are not worth a line. */
+const WORTH_A_LINE = 1 << 20
+const MOST_OWNERS = 4
+const MOST_REGIONS = 2
+const LABEL_WIDTH = 15
+const SPARK_WIDTH = 24
+const TEXT_WIDTH = 92
+
+export interface Summary {
+  verdict: Verdict
+  history: History
+  /** Lines of the timeline that could not be read. */
+  skipped?: number
+  /** How the process ended, where that is worth saying. */
+  ended?: string | undefined
+  /** Where the files are. */
+  folder?: string
+}
+
+const BADGE = {
+  leak: ['bold', 'white', 'bgRed'],
+  retention: ['bold', 'black', 'bgYellow'],
+  'warm-up': ['bold', 'black', 'bgCyan'],
+  steady: ['bold', 'black', 'bgGreen'],
+  unknown: ['bold', 'inverse'],
+} as const
+
+export function summarise({ verdict, history, skipped = 0, ended, folder }: Summary, style: Style): string {
+  const badge = style([...BADGE[verdict.kind]], ` ${KIND_WORD[verdict.kind].toUpperCase()} `)
+  const points = history.points()
+  const lines = [`\n${badge} ${style('bold', sentence(headline(verdict)))}\n`]
+  const say = (label: string, text: string) => lines.push(`  ${style('dim', label.padEnd(LABEL_WIDTH))}${text}`)
+  const explain = (label: string, text: string) => {
+    const [first = '', ...more] = wrap(printable(text), TEXT_WIDTH)
+    say(label, first)
+    for (const line of more) say('', line)
+  }
+
+  if (points.length > 0) say('RSS', rssLine(history, points, style))
+  for (const line of ownerLines(verdict, history, points, style)) say(line.owner, line.text)
+  const { limit } = verdict
+  if (limit) say('limit', limit.reachedInMs === null ? limitWords(limit) : style('bold', limitWords(limit)))
+  for (const region of regionLines(history)) say('region', region)
+  if (verdict.kind === 'unknown') for (const missing of missingEvidence(verdict, points)) explain('because', missing)
+  const remedy = verdict.causes[0]?.remedy
+  if (remedy) explain('what to do', remedy)
+  if (skipped > 0) explain('unreadable', skippedWords(skipped))
+  if (ended !== undefined) explain('ended', ended)
+  if (folder !== undefined) say('recorded in', `${printable(folder)} ${style('dim', '(open its report.html)')}`)
+  return `${lines.join('\n')}\n\n`
+}
+
+function rssLine(history: History, points: Point[], style: Style): string {
+  const { first, last, peakRss } = history
+  const change = `${formatBytes(first!.rss)} → ${formatBytes(last!.rss)}`
+  const line = sparkline(
+    points.map(({ t, rss }) => ({ t, value: rss })),
+    SPARK_WIDTH,
+    leastRange(history),
+  )
+  return `${change.padEnd(20)} ${style('cyan', line)}  in ${formatDuration(last!.t - first!.t)}, peak ${formatBytes(peakRss)}`
+}
+
+function leastRange(history: History): number {
+  return history.peakRss / 5
+}
+
+const MOST_MISSING = 2
+
+/** What would have to be seen of the owners that changed most. */
+function missingEvidence(verdict: Verdict, points: Point[]): string[] {
+  const change = changes(points)
+  return OWNERS.filter((owner) => change(owner) !== 0)
+    .sort((a, b) => change(b) - change(a))
+    .flatMap((owner) => verdict.evidence.filter((sentence) => sentence.startsWith(`${owner} unknown`)))
+    .slice(0, MOST_MISSING)
+}
+
+function changes(points: Point[]): (owner: Owner) => number {
+  const told = points.filter(hasOwners)
+  const first = told[0]?.owners
+  const last = told.at(-1)?.owners
+  return (owner) => (last?.[owner] ?? 0) - (first?.[owner] ?? 0)
+}
+
+/** What grew most, and whatever the verdict names. */
+function ownerLines(
+  verdict: Verdict,
+  history: History,
+  points: Point[],
+  style: Style,
+): { owner: Owner; text: string }[] {
+  const told = points.filter(hasOwners)
+  const change = changes(points)
+  const named = verdict.causes.map((cause) => cause.owner)
+  const grown = OWNERS.filter((owner) => !named.includes(owner) && change(owner) >= WORTH_A_LINE)
+  grown.sort((a, b) => change(b) - change(a))
+  return [...named, ...grown].slice(0, MOST_OWNERS).map((owner) => {
+    const line = sparkline(
+      told.map((point) => ({ t: point.t, value: point.owners[owner] ?? Number.NaN })),
+      SPARK_WIDTH,
+      leastRange(history),
+    )
+    const cause = verdict.causes.find((candidate) => candidate.owner === owner)
+    const text = `${formatBytes(change(owner), { signed: true }).padEnd(20)} ${style('cyan', line)}`
+    return { owner, text: cause ? `${text}  ${causeWords(cause, style)}` : text }
+  })
+}
+
+function causeWords(cause: Cause, style: Style): string {
+  // The rate of a warm-up is that of its settled part: no news.
+  if (cause.kind === 'warm-up') return `${style('cyan', KIND_WORD[cause.kind])}, then settled`
+  return `${style(cause.kind === 'leak' ? 'red' : 'yellow', KIND_WORD[cause.kind])}: ${growthWords(cause.growth)}`
+}
+
+function regionLines(history: History): string[] {
+  return Object.entries(history.regions)
+    .filter(([, { rss }]) => rss >= WORTH_A_LINE)
+    .sort(([, a], [, b]) => b.rss - a.rss)
+    .slice(0, MOST_REGIONS)
+    .map(([name, { rss, calls, measured }]) => {
+      const counted = measured < calls ? `${calls} calls, ${measured} measured` : `${calls} calls`
+      return `${printable(name)} ${formatBytes(rss, { signed: true })} of RSS in ${counted}`
+    })
+}
+
+function wrap(text: string, width: number): string[] {
+  const lines: string[] = []
+  let line = ''
+  for (const word of text.split(' ')) {
+    if (line !== '' && line.length + word.length + 1 > width) {
+      lines.push(line)
+      line = word
+    } else {
+      line = line === '' ? word : `${line} ${word}`
+    }
+  }
+  return [...lines, line]
+}

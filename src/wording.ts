@@ -1,0 +1,77 @@
+/** What tidemark says: one wording for the terminal and the page. Pure. */
+
+import type { GrowthRate, Verdict, VerdictKind } from './growth/verdict.js'
+import { OWNERS, type Owner } from './owners.js'
+import { formatBytes, formatDuration, formatRate } from './units.js'
+
+/** What each owner is, in the words of somebody who has never read tidemark's documents. */
+export const OWNER_MEANING: Record<Owner, string> = {
+  'js-heap': 'JavaScript objects',
+  'js-code': 'machine code made by V8',
+  'array-buffers': 'Buffers and ArrayBuffers',
+  wasm: 'WebAssembly memories',
+  malloc: 'native memory in use',
+  'malloc-free': 'freed, but kept by the allocator',
+  'thread-stacks': 'thread stacks',
+  mmap: 'memory mapped by native code',
+  program: 'private data of binaries',
+  file: 'code and mapped files',
+  shmem: 'shared memory',
+  profiler: 'tidemark itself',
+  unexplained: 'not accounted for',
+}
+
+export const KIND_WORD: Record<VerdictKind, string> = {
+  leak: 'leak',
+  retention: 'retention',
+  'warm-up': 'warm-up',
+  steady: 'steady',
+  unknown: 'unknown',
+}
+
+/** The verdict in one sentence. */
+export function headline(verdict: Verdict): string {
+  const main = verdict.causes[0]
+  switch (verdict.kind) {
+    case 'leak':
+      return main
+        ? `${main.owner} grows by ${formatRate(main.growth.bytesPerHour)} and goes on growing`
+        : 'memory grows and goes on growing'
+    case 'retention':
+      return 'the allocator keeps memory that the program has freed; what is in use does not grow'
+    case 'warm-up':
+      return main ? `${main.owner} grew at first, then settled` : 'memory grew at first, then settled'
+    case 'steady':
+      return 'nothing grows'
+    case 'unknown':
+      return 'not enough evidence yet for a verdict'
+  }
+}
+
+/** With a capital, unless it begins with the name of an owner, which is written as it is. */
+export function sentence(text: string): string {
+  return OWNERS.some((owner) => text.startsWith(`${owner} `)) ? text : text.charAt(0).toUpperCase() + text.slice(1)
+}
+
+/** `15 MiB/min (14 MiB to 16 MiB)`: the rate with its 95 % interval. */
+export function growthWords(growth: GrowthRate): string {
+  return `${formatRate(growth.bytesPerHour)} (${intervalWords(growth)})`
+}
+
+export function intervalWords({ bytesPerHour: like, low, high }: GrowthRate): string {
+  const [from, to] = [low, high].map((rate) => formatRate(rate, { like }).replace(/\/\w+$/, ''))
+  return `${from} to ${to}`
+}
+
+export function skippedWords(lines: number): string {
+  const what = lines === 1 ? '1 line of the timeline' : `${lines} lines of the timeline`
+  return `${what} could not be read, as a killed process or a full disk leaves them; all others count`
+}
+
+export const LIMIT_SOURCE = { cgroup: 'container', rlimit: 'ulimit', system: 'memory of this machine' } as const
+
+/** The memory limit, and when the process meets it. */
+export function limitWords(limit: NonNullable<Verdict['limit']>): string {
+  const what = `${formatBytes(limit.bytes)} (${LIMIT_SOURCE[limit.source]})`
+  return limit.reachedInMs === null ? what : `${what}, reached in ${formatDuration(limit.reachedInMs)} at this rate`
+}

@@ -1,0 +1,130 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Owner, Reading, Verdict } from 'tidemark'
+import { rowsOf } from '#dist/cli/live-block'
+import { sparkline } from '#dist/cli/sparkline'
+import { summarise } from '#dist/cli/summary'
+import { printable, table } from '#dist/cli/table'
+import { plain, styleFor } from '#dist/cli/terminal'
+import { History } from '#dist/history'
+
+const MIB = 2 ** 20
+
+/** One reading a second; what is given of owners is added to 40 MiB of files. */
+function history(seconds: number, owners: (s: number) => Partial<Record<Owner, number>>): History {
+  const seen = new History()
+  for (let s = 0; s < seconds; s++) {
+    const bytes = { file: 40 * MIB, ...owners(s) }
+    const rss = Object.values(bytes).reduce((a, b) => a + b, 0)
+    const reading: Reading = { t: s * 1000, rss, anon: rss, file: 0, shmem: 0, swap: 0, owners: bytes }
+    if (s === seconds - 1) reading.regions = { '/up\u001b[31mload': regionLine(30 * MIB), '/quiet': regionLine(1000) }
+    seen.add(reading)
+  }
+  return seen
+}
+
+function regionLine(rss: number) {
+  return { calls: 100, measured: 10, wallMs: 1, cpuMs: 1, rss, anon: rss }
+}
+
+const LEAK: Verdict = {
+  version: 1,
+  kind: 'leak',
+  causes: [
+    {
+      owner: 'malloc',
+      kind: 'leak',
+      growth: { bytesPerHour: 3600 * 10 * MIB, low: 3600 * 9 * MIB, high: 3600 * 11 * MIB },
+      sites: [],
+      remedy: 'Close what you open.',
+    },
+  ],
+  limit: { bytes: 512 * MIB, source: 'cgroup', reachedInMs: 32 * 60_000 },
+  evidence: ['20 readings over 20 s'],
+}
+
+test('a leak is said in about ten lines: who, how fast, until when, what to do, where', () => {
+  const seen = history(20, (s) => ({ malloc: 5 * MIB + s * 10 * MIB, 'js-heap': 5 * MIB + s * MIB, mmap: MIB }))
+  const text = summarise({ verdict: LEAK, history: seen, ended: 'exit code 3', folder: 'tidemark-x' }, plain)
+  const lines = text.split('\n').filter((line) => line.trim() !== '')
+  assert.ok(lines.length <= 12, text)
+  for (const part of [
+    /LEAK.*malloc grows by 10 MiB\/s/,
+    /RSS +51 MiB → 260 MiB +▁.*█ +in 19 s, peak 260 MiB/,
+    /malloc +\+190 MiB +▁.*█ +leak: 10 MiB\/s \(9 MiB to 11 MiB\)/,
+    /js-heap +\+19 MiB/,
+    /512 MiB \(container\), reached in 32 min/,
+    /Close what you open/,
+    /region +\/up\\u001b\[31mload \+30 MiB of RSS in 100 calls, 10 measured/,
+    /exit code 3/,
+    /tidemark-x/,
+  ]) {
+    assert.match(text, part)
+  }
+  assert.doesNotMatch(text, /mmap|quiet/, 'what did not grow has no line')
+  assert.ok(!text.includes('\u001b'), 'a name from outside cannot write escapes')
+})
+
+test('of an unknown verdict the reason is said for what changed most', () => {
+  const evidence = ['5 readings', 'mmap unknown: a', 'malloc unknown: b', 'file unknown: c']
+  const verdict: Verdict = { version: 1, kind: 'unknown', causes: [], limit: null, evidence }
+  const text = summarise({ verdict, history: history(5, (s) => ({ malloc: s * MIB, mmap: s })) }, plain)
+  assert.match(text, /because +malloc unknown: b\n +because +mmap unknown: a\n/)
+  assert.doesNotMatch(text, /file unknown/)
+})
+
+test('one reading without owners is enough for a summary', () => {
+  const seen = new History()
+  seen.add({ t: 0, rss: MIB, anon: Number.NaN, file: Number.NaN, shmem: Number.NaN, swap: Number.NaN, owners: {} })
+  const verdict: Verdict = { version: 1, kind: 'unknown', causes: [], limit: null, evidence: [] }
+  assert.match(summarise({ verdict, history: seen }, plain), /RSS +1 MiB → 1 MiB +▁ +in 0 ms/)
+})
+
+test('colours are used on a terminal whose user has not said no to them', () => {
+  const saved = process.env.NO_COLOR
+  try {
+    delete process.env.NO_COLOR
+    assert.equal(styleFor({ isTTY: true })('bold', 'x'), '\u001b[1mx\u001b[22m')
+    assert.equal(styleFor({ isTTY: false })('bold', 'x'), 'x')
+    process.env.NO_COLOR = '1'
+    assert.equal(styleFor({ isTTY: true })('bold', 'x'), 'x')
+  } finally {
+    if (saved === undefined) delete process.env.NO_COLOR
+    else process.env.NO_COLOR = saved
+  }
+})
+
+test('a sparkline spans its width, and flicker below the least range is flat', () => {
+  const ramp = Array.from({ length: 100 }, (_, t) => ({ t, value: t }))
+  assert.equal(sparkline(ramp, 8, 0), '▁▂▃▄▅▆▇█')
+  assert.equal(sparkline(ramp, 8, 10_000), '▁▁▁▁▁▁▁▁')
+  assert.equal(sparkline(ramp.slice(0, 3), 8, 0).length, 8)
+  assert.equal(sparkline([], 4, 0), '    ')
+  const gap = [0, 1, 2, 97, 98, 99].map((t) => ({ t, value: t }))
+  assert.equal(sparkline(gap, 6, 0), '▁▁▁▁▁█')
+})
+
+test('a table aligns its columns and does not pad the last', () => {
+  const columns = [
+    { title: 'A', align: 'right' },
+    { title: 'Name', align: 'left' },
+  ] as const
+  assert.equal(
+    table(columns, [
+      ['1', 'x'],
+      ['22', 'longer'],
+    ]),
+    ' A  Name\n 1  x\n22  longer',
+  )
+})
+
+test('control characters and what reverses text are printed as escapes', () => {
+  assert.equal(printable('a\u001b[2Jb\n\u202ec\u0085é日'), 'a\\u001b[2Jb\\u000a\\u202ec\\u0085é日')
+})
+
+test('the rows that a text takes count colours as nothing and long lines as several', () => {
+  assert.equal(rowsOf('', 80), 0)
+  assert.equal(rowsOf('a\n\nb\n', 80), 3)
+  assert.equal(rowsOf(`${'x'.repeat(81)}\n`, 80), 2)
+  assert.equal(rowsOf(`\u001b[1m${'x'.repeat(80)}\u001b[22m\n`, 80), 1)
+})

@@ -1,0 +1,177 @@
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { type TestContext, test } from 'node:test'
+import { setTimeout as wait } from 'node:timers/promises'
+import type { Reading, TidemarkError } from 'tidemark'
+import { parseReading, readTimeline, TimelineWriter } from '#dist/timeline'
+import { temporaryFolder, write } from './cli/tidemark.js'
+
+const RUN = { tidemark: '1', node: 'v20', pid: 1, script: 'a.js', argv: ['x'], intervalMs: 1, startedAt: '2026' }
+
+function reading(t: number): Reading {
+  return { t, rss: 3000, anon: 2000, file: 1000, shmem: 0, swap: 0, owners: { malloc: 2000, file: 1000 } }
+}
+
+function read(path: string): { readings: Reading[]; skipped: number } {
+  let skipped = 0
+  const readings = [...readTimeline(path, () => skipped++)]
+  return { readings, skipped }
+}
+
+function writer(path: string, problems: TidemarkError[] = []): TimelineWriter {
+  return new TimelineWriter(path, RUN, (problem) => problems.push(problem))
+}
+
+test('what was written is read again, with the run on the first line', (t) => {
+  const path = join(temporaryFolder(t), 'deep', 'timeline.ndjson')
+  const timeline = writer(path)
+  const full: Reading = {
+    ...reading(2),
+    heap: { used: 1, total: 2, external: 3, arrayBuffers: 4 },
+    majorGc: { count: 1, usedAfter: 5 },
+    limit: { bytes: 9, source: 'cgroup', used: 3 },
+    regions: { 'GET /': { calls: 2, measured: 1, wallMs: 3, cpuMs: 2, rss: -5, anon: 4 } },
+  }
+  timeline.appendSync(reading(1))
+  timeline.appendSync(full)
+  assert.deepEqual(read(path), { readings: [{ ...reading(1), run: RUN }, full], skipped: 0 })
+})
+
+test('what a reading could not know is null in the file and NaN when read', (t) => {
+  const path = join(temporaryFolder(t), 'timeline.ndjson')
+  writer(path).appendSync({ ...reading(1), anon: Number.NaN })
+  assert.match(readFileSync(path, 'utf8'), /"anon":null/)
+  assert.ok(Number.isNaN(read(path).readings[0]!.anon))
+})
+
+test('a torn last line is counted and loses nothing else; the next writer begins a new line', (t) => {
+  const path = join(temporaryFolder(t), 'timeline.ndjson')
+  writer(path).appendSync(reading(1))
+  writeFileSync(path, `${JSON.stringify(reading(2))}\n{"t":3,"rs`, { flag: 'a' })
+  assert.equal(read(path).readings.length, 2)
+  writer(path).appendSync(reading(4))
+  const { readings, skipped } = read(path)
+  assert.deepEqual(
+    readings.map(({ t: at }) => at),
+    [1, 2, 4],
+  )
+  assert.equal(skipped, 1)
+})
+
+test('lines that are not readings are skipped', () => {
+  const lines = [
+    '',
+    'null',
+    '[]',
+    '7',
+    '"text"',
+    '{}',
+    '{"t":1}',
+    '{"t":"1","rss":1}',
+    '{"t":1,"rss":-1}',
+    '{"t":1,"rss":null}',
+    '{"t":1e300,"rss":1}',
+    '{"t":1,"rss":1e999}',
+    '{"__proto__":{"t":1,"rss":1}}',
+    '[[[['.repeat(10_000),
+  ]
+  for (const line of lines) assert.equal(parseReading(line), null, line.slice(0, 40))
+})
+
+test('of a reading with hostile parts the sound ones are kept', () => {
+  const parsed = parseReading(
+    `{"t":1,"rss":2,"anon":"x","file":-1,"owners":{"malloc":5,"wasm":-1,"evil":7,"__proto__":{"polluted":1},"unexplained":-3},
+      "heap":{"used":1},"majorGc":[],"limit":{"bytes":1,"source":"moon","used":1},"run":{"argv":"x"},
+      "regions":{"__proto__":{"calls":1,"measured":1,"wallMs":1,"cpuMs":1,"rss":1,"anon":1},"bad":3}}`,
+  )!
+  assert.deepEqual(parsed.owners, { malloc: 5, unexplained: -3 })
+  assert.ok(Number.isNaN(parsed.anon) && Number.isNaN(parsed.file))
+  assert.deepEqual(Object.keys(parsed.regions!), ['__proto__'])
+  assert.equal(Object.getPrototypeOf(parsed.regions), Object.prototype)
+  assert.deepEqual(Object.keys(parsed).sort(), ['anon', 'file', 'owners', 'regions', 'rss', 'shmem', 'swap', 't'])
+})
+
+test('a line of many megabytes, with or without an end, is skipped without being kept', (t) => {
+  const long = 'x'.repeat(5 << 20)
+  const line = (at: number) => JSON.stringify(reading(at))
+  const path = write(temporaryFolder(t), 'timeline.ndjson', `${line(1)}\n${long}\n${line(2)}\n${long}`)
+  const { readings, skipped } = read(path)
+  assert.equal(readings.length, 2)
+  assert.equal(skipped, 2)
+})
+
+test('readings are whole wherever the chunks of the file end', (t) => {
+  const lines = Array.from({ length: 5000 }, (_, i) => `${JSON.stringify(reading(i))}${' '.repeat(i % 97)}`)
+  const path = write(temporaryFolder(t), 'timeline.ndjson', lines.join('\n'))
+  const { readings, skipped } = read(path)
+  assert.equal(skipped, 0)
+  assert.ok(readings.every(({ t: at }, i) => at === i))
+  assert.equal(readings.length, 5000)
+})
+
+test('what is no timeline is an error that says what to give', (t) => {
+  const folder = temporaryFolder(t)
+  mkdirSync(join(folder, 'sub'))
+  symlinkSync('/dev/zero', join(folder, 'zero'))
+  assert.equal(spawnSync('mkfifo', [join(folder, 'fifo')]).status, 0)
+  for (const name of ['missing', 'sub', 'zero', 'fifo']) {
+    assert.throws(() => read(join(folder, name)), { code: 'ERR_TIDEMARK_RUN_FOLDER' }, name)
+  }
+})
+
+test('a full disk is said once, and each later reading is tried again', async (t) => {
+  const path = join(temporaryFolder(t), 'timeline.ndjson')
+  symlinkSync('/dev/full', path)
+  const problems: TidemarkError[] = []
+  const timeline = writer(path, problems)
+  timeline.appendSync(reading(1))
+  timeline.append(reading(2))
+  await wait(50)
+  timeline.appendSync(reading(3))
+  assert.equal(problems.length, 1)
+  assert.equal(problems[0]!.code, 'ERR_TIDEMARK_OUT_WRITE')
+  assert.match(problems[0]!.message, /ENOSPC.*free some space/)
+})
+
+test('a folder that appears later is written to then, with the run that was held back', (t) => {
+  const folder = temporaryFolder(t)
+  const inTheWay = write(folder, 'out', '')
+  const problems: TidemarkError[] = []
+  const timeline = writer(join(folder, 'out', 'timeline.ndjson'), problems)
+  timeline.appendSync(reading(1))
+  rmSync(inTheWay)
+  timeline.appendSync(reading(2))
+  assert.equal(problems.length, 1)
+  assert.deepEqual(read(timeline.path).readings, [{ ...reading(2), run: RUN }])
+})
+
+/** A disk of 8 KiB; null where this user may not mount one. */
+function tinyDisk(t: TestContext): string | null {
+  let mounted: string | undefined
+  // Hooks run in the order of their making: this one before the folder is removed. Lazily, as the timeline is still open.
+  t.after(() => mounted && spawnSync('umount', ['-l', mounted]))
+  const folder = temporaryFolder(t)
+  if (spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=8k', 'tmpfs', folder]).status !== 0) return null
+  mounted = folder
+  return folder
+}
+
+test('when a full disk has room again the timeline goes on, on a line of its own', (t) => {
+  const folder = tinyDisk(t)
+  if (folder === null) return t.skip('may not mount')
+  const ballast = write(folder, 'ballast', 'x'.repeat(4096))
+  const path = join(folder, 'timeline.ndjson')
+  const timeline = writer(path)
+  for (let at = 1; at < 1000; at++) {
+    timeline.appendSync(reading(at))
+    if (!readFileSync(path, 'utf8').endsWith('\n')) break
+  }
+  const { readings: before, skipped } = read(path)
+  assert.equal(skipped, 1, 'the disk took part of a line')
+  rmSync(ballast)
+  timeline.appendSync(reading(2000))
+  const { readings: after } = read(path)
+  assert.deepEqual(after, [...before, reading(2000)])
+})
