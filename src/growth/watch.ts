@@ -1,0 +1,170 @@
+import { EventEmitter, on } from 'node:events'
+import { TidemarkError } from '../errors.js'
+import { majorCollections, observeMajorGc } from '../readings/major-gc.js'
+import { checkPid } from '../readings/pid.js'
+import type { Reading } from '../readings/reading.js'
+import { takeReading } from '../readings/take-reading.js'
+import { Detector } from './detector.js'
+import type { Verdict } from './verdict.js'
+
+export interface WatchOptions {
+  /** Between two readings; 1,000 when absent, at least 10. */
+  intervalMs?: number
+  /** Another process; this one when absent. */
+  pid?: number
+  /** Ends the watch. */
+  signal?: AbortSignal
+}
+
+export interface WatchEvents {
+  reading: [Reading]
+  /** The verdict, whenever its kind or the set of its causes has changed. */
+  growth: [Verdict]
+  /** A reading failed. A watch of this process goes on; of another one, it ends. Without a listener it is only counted. */
+  error: [TidemarkError]
+}
+
+const DEFAULT_INTERVAL_MS = 1000
+const MIN_INTERVAL_MS = 10
+/** Owners are read anew at least this often, however still the memory lies. */
+const READINGS_PER_TABLE = 10
+
+function checkInterval(intervalMs: number): number {
+  if (!(Number.isFinite(intervalMs) && intervalMs >= MIN_INTERVAL_MS && intervalMs <= 0x7fffffff)) {
+    throw new TidemarkError(
+      'ERR_TIDEMARK_ARGUMENT',
+      `intervalMs must be a number of at least ${MIN_INTERVAL_MS}, not ${String(intervalMs)}`,
+    )
+  }
+  return intervalMs
+}
+
+function signature(verdict: Verdict): string {
+  return [verdict.kind, ...verdict.causes.map((cause) => `${cause.owner}:${cause.kind}`).sort()].join(' ')
+}
+
+/** A running watch: see `watch()`. Ends with `stop()`, its signal, or the end of the other process. */
+export class Watch implements AsyncIterable<Reading>, Disposable {
+  readonly #events = new EventEmitter()
+  readonly #detector = new Detector()
+  readonly #ended = new AbortController()
+  readonly #pid: number | undefined
+  readonly #intervalMs: number
+  #stopGc: () => void = () => {}
+  #timer: NodeJS.Timeout | undefined
+  #previous: Reading | undefined
+  #sinceTable = 0
+  #collections = majorCollections().count
+  #said = 'unknown'
+  #failure: TidemarkError | null = null
+
+  constructor(options: WatchOptions = {}) {
+    this.#intervalMs = checkInterval(options.intervalMs ?? DEFAULT_INTERVAL_MS)
+    this.#pid = checkPid(options.pid) === 0 ? undefined : options.pid
+    options.signal?.throwIfAborted()
+    options.signal?.addEventListener('abort', () => this.stop(), { signal: this.#ended.signal })
+    if (this.#pid === undefined) this.#stopGc = observeMajorGc()
+    this.#schedule(0)
+  }
+
+  on<E extends keyof WatchEvents>(event: E, listener: (...args: WatchEvents[E]) => void): this {
+    this.#events.on(event, listener as (...args: unknown[]) => void)
+    return this
+  }
+
+  off<E extends keyof WatchEvents>(event: E, listener: (...args: WatchEvents[E]) => void): this {
+    this.#events.off(event, listener as (...args: unknown[]) => void)
+    return this
+  }
+
+  /** What the readings so far say. */
+  verdict(): Verdict {
+    return this.#detector.verdict()
+  }
+
+  stop(): void {
+    if (this.#ended.signal.aborted) return
+    clearTimeout(this.#timer)
+    this.#stopGc()
+    this.#ended.abort()
+  }
+
+  [Symbol.dispose](): void {
+    this.stop()
+  }
+
+  /** Readings from now on, until the watch ends. Throws what ended a watch of another process. */
+  async *[Symbol.asyncIterator](): AsyncIterator<Reading> {
+    if (this.#ended.signal.aborted) return
+    try {
+      for await (const [reading] of on(this.#events, 'reading', { signal: this.#ended.signal }))
+        yield reading as Reading
+    } catch (error) {
+      if (this.#failure !== null) throw this.#failure
+      if (!this.#ended.signal.aborted) throw error
+    }
+  }
+
+  /** The next reading is due `intervalMs` after this one began, so the cadence does not drift with its length. */
+  #schedule(delayMs: number): void {
+    this.#timer = setTimeout(() => {
+      const began = performance.now()
+      this.#read().finally(() => {
+        if (this.#ended.signal.aborted) return
+        this.#schedule(Math.max(1, this.#intervalMs - (performance.now() - began)))
+      })
+    }, delayMs)
+    this.#timer.unref()
+  }
+
+  async #read(): Promise<void> {
+    try {
+      const previous = this.#sinceTable < READINGS_PER_TABLE ? this.#previous : undefined
+      const reading = await takeReading(this.#pid === undefined ? { previous } : { pid: this.#pid })
+      if (this.#ended.signal.aborted) return
+      this.#sinceTable = previous === undefined ? 0 : this.#sinceTable + 1
+      if (this.#pid === undefined) this.#addCollections(reading)
+      this.#previous = reading
+      this.#detector.add(reading)
+      this.#events.emit('reading', reading)
+      this.#sayGrowth()
+    } catch (error) {
+      this.#fail(error)
+    }
+  }
+
+  #addCollections(reading: Reading): void {
+    const { count, usedAfter } = majorCollections()
+    if (count > this.#collections) reading.majorGc = { count: count - this.#collections, usedAfter }
+    this.#collections = count
+  }
+
+  #sayGrowth(): void {
+    if (this.#events.listenerCount('growth') === 0) return
+    const verdict = this.#detector.verdict()
+    const now = signature(verdict)
+    if (now === this.#said) return
+    this.#said = now
+    this.#events.emit('growth', verdict)
+  }
+
+  #fail(error: unknown): void {
+    const failure =
+      error instanceof TidemarkError
+        ? error
+        : new TidemarkError('ERR_TIDEMARK_PROC_READ', `a reading failed: ${String(error)}`, { cause: error })
+    if (this.#pid !== undefined) this.#failure = failure
+    // An 'error' event without a listener would be thrown, in a timer, in the service that we watch.
+    if (this.#events.listenerCount('error') > 0) this.#events.emit('error', failure)
+    if (this.#pid !== undefined) this.stop()
+  }
+}
+
+/**
+ * Reads a process periodically and judges its growth: this process, or another by pid. Emits `reading` and `growth`, and
+ * can be iterated with `for await`. Never keeps the process alive. In fixed memory, for as long as the process runs.
+ * @throws {TidemarkError} `ERR_TIDEMARK_ARGUMENT`
+ */
+export function watch(options: WatchOptions = {}): Watch {
+  return new Watch(options)
+}

@@ -1,0 +1,15 @@
+/** The public face: nothing is defined here. */
+
+export { TidemarkError, type TidemarkErrorCode } from './errors.js'
+export type { Cause, GrowthRate, Site, StackFrame, Verdict, VerdictKind } from './growth/verdict.js'
+export { type Watch, type WatchEvents, type WatchOptions, watch } from './growth/watch.js'
+export { OWNERS, type Owner, type OwnerBytes } from './owners.js'
+export type { Mapping, MappingColumn } from './readings/mapping.js'
+export { type MappingGroup, Mappings, type MappingsOptions, type MappingTotals, mappings } from './readings/mappings.js'
+export type { MappingChange, MappingsDiff } from './readings/mappings-diff.js'
+export { type MallocCounters, type Memory, memory } from './readings/memory.js'
+export type { HeapReading, MemoryLimit, Reading, RegionLine } from './readings/reading.js'
+export { type ResourceUsage, rusage } from './readings/rusage.js'
+export { type ProcessStatus, processStatus, type Status, status } from './readings/status.js'
+export { type Usage, usage } from './readings/usage.js'
+export { region } from './regions/region.js'
