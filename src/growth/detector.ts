@@ -1,0 +1,173 @@
+/**
+ * Readings in, verdict out: which owners grow, and whether that is a leak. Pure and synchronous; fixed memory.
+ *
+ * The verdict is made anew from the series each time it is asked for, so it is revised as evidence grows: a
+ * warm-up that looked like a leak becomes a warm-up, a leak that stopped is no longer one.
+ */
+
+import type { Owner } from '../owners.js'
+import type { MemoryLimit, Reading } from '../readings/reading.js'
+import { formatBytes, formatDuration, formatRate } from '../units.js'
+import { TRIVIAL_BYTES } from './kind.js'
+import { type OwnerTrend, ownerTrend, TESTED_OWNERS } from './owner-trend.js'
+import { remedy } from './remedies.js'
+import { Series } from './series.js'
+import type { Cause, GrowthRate, Verdict, VerdictKind } from './verdict.js'
+
+const HOUR = 3600e3
+
+export class Detector {
+  readonly #resident = new Map<Owner, Series>()
+  /** Used JS heap right after major GCs. */
+  #floors: Series | undefined
+  #majorGcs = 0
+  #readings = 0
+  /** Time since the first reading; a wall clock that was set back does not turn it back. */
+  #elapsedMs = 0
+  #lastT = Number.NaN
+  #stepMs = 0
+  #rss = { from: 0, to: 0 }
+  #limit: MemoryLimit | undefined
+
+  /** Takes one reading, in the order they were made. A number that is not finite is left out, the rest is kept. */
+  add(reading: Reading): void {
+    this.#advance(reading.t)
+    this.#readings++
+    for (const owner of TESTED_OWNERS) {
+      const bytes = reading.owners[owner]
+      if (bytes === undefined || !Number.isFinite(bytes)) continue
+      const series = this.#resident.get(owner) ?? new Series()
+      if (series.count === 0) this.#resident.set(owner, series)
+      series.add(this.#elapsedMs, bytes)
+    }
+    if (reading.majorGc && Number.isFinite(reading.majorGc.usedAfter)) {
+      this.#majorGcs += reading.majorGc.count
+      this.#floors ??= new Series()
+      this.#floors.add(this.#elapsedMs, reading.majorGc.usedAfter)
+    }
+    if (Number.isFinite(reading.rss)) {
+      if (this.#rss.from === 0) this.#rss.from = reading.rss
+      this.#rss.to = reading.rss
+    }
+    if (reading.limit) this.#limit = reading.limit
+  }
+
+  /** After a clock that went back (or a time that is no number) the step before is assumed again: the reading itself is good. */
+  #advance(t: number): void {
+    const step = t - this.#lastT
+    if (step >= 0 && step < Number.POSITIVE_INFINITY) this.#stepMs = step
+    if (this.#readings > 0) this.#elapsedMs += this.#stepMs
+    this.#lastT = Number.isFinite(t) ? t : this.#lastT + this.#stepMs
+  }
+
+  /** One trend for each owner seen so far that can be a cause, in the order of OWNERS. */
+  trends(): OwnerTrend[] {
+    const trends = TESTED_OWNERS.flatMap((owner) => {
+      const series = this.#resident.get(owner)
+      return series ? [ownerTrend(owner, series, this.#floors, this.#elapsedMs)] : []
+    })
+    return withoutByProducts(trends)
+  }
+
+  verdict(): Verdict {
+    const trends = this.trends()
+    const grown = trends.filter(isCause).sort((a, b) => SEVERITY[b.kind] - SEVERITY[a.kind] || pace(b) - pace(a))
+    return {
+      version: 1,
+      kind: overall(trends),
+      causes: grown.map(({ owner, kind, growth }) => ({ owner, kind, growth, sites: [], remedy: remedy(owner, kind) })),
+      limit: this.#limit
+        ? { bytes: this.#limit.bytes, source: this.#limit.source, reachedInMs: timeTo(this.#limit, grown) }
+        : null,
+      evidence: [...this.#seen(), ...grown.map((trend) => this.#growthOf(trend)), ...flat(trends), ...missing(trends)],
+    }
+  }
+
+  #seen(): string[] {
+    if (this.#readings === 0) return ['no readings']
+    const gcs = this.#majorGcs > 0 ? `, ${this.#majorGcs} major GCs` : ''
+    return [
+      `${this.#readings} readings over ${formatDuration(this.#elapsedMs)}${gcs}`,
+      `RSS ${formatBytes(this.#rss.from)} → ${formatBytes(this.#rss.to)} (${formatBytes(this.#rss.to - this.#rss.from, { signed: true })})`,
+    ]
+  }
+
+  #growthOf({ owner, kind, growth, from, to, windowMs, series, mayBeWarmUp }: OwnerTrend & CauseTrend): string {
+    const like = growth.bytesPerHour
+    const [rate, low, high] = [like, growth.low, growth.high].map((value) => formatRate(value, { like }))
+    const grew = `${nameOf(owner, series)} ${formatBytes(from)} → ${formatBytes(to)} in ${formatDuration(windowMs)}`
+    if (kind === 'warm-up') return `${grew}, then settled`
+    const caveat = mayBeWarmUp
+      ? `: a leak, unless the program is still warming up (seen ${formatDuration(this.#elapsedMs)})`
+      : ''
+    return `${grew}, ${rate} (95 %: ${low} to ${high})${caveat}`
+  }
+}
+
+interface CauseTrend {
+  kind: Cause['kind']
+  growth: GrowthRate
+}
+
+function isCause(trend: OwnerTrend): trend is OwnerTrend & CauseTrend {
+  return trend.growth !== null && ['leak', 'retention', 'warm-up'].includes(trend.kind)
+}
+
+/** What goes on growing comes before what has stopped; the first cause is then always of the verdict's own kind. */
+const SEVERITY = { leak: 3, retention: 2, 'warm-up': 1 } as const
+
+/** Bytes per ms over the window; for a warm-up the Theil–Sen slope is no measure, as it is that of the settled part. */
+function pace({ from, to, windowMs }: OwnerTrend): number {
+  return windowMs > 0 ? (to - from) / windowMs : 0
+}
+
+const BY_PRODUCT = 0.05
+
+/**
+ * Bookkeeping grows with what it keeps: V8's marking structures, in malloc, grow by 1 % of the JS heap. Naming them as
+ * a cause would send people after the wrong owner, so growth below 5 % of the largest waits until that one is settled.
+ */
+function withoutByProducts(trends: OwnerTrend[]): OwnerTrend[] {
+  const moving = trends.filter(({ kind }) => kind !== 'steady')
+  const leader = moving.reduce<OwnerTrend | undefined>((a, b) => (a && pace(a) >= pace(b) ? a : b), undefined)
+  return trends.map((trend) =>
+    leader && isCause(trend) && pace(trend) < BY_PRODUCT * pace(leader)
+      ? {
+          ...trend,
+          kind: 'unknown',
+          missing: `grows, but by less than 5 % of what ${leader.owner} does, and perhaps with it`,
+        }
+      : trend,
+  )
+}
+
+function overall(trends: OwnerTrend[]): VerdictKind {
+  const worst = (['leak', 'retention', 'warm-up'] as const).find((kind) => trends.some((trend) => trend.kind === kind))
+  if (worst) return worst
+  return trends.length > 0 && trends.every((trend) => trend.kind === 'steady') ? 'steady' : 'unknown'
+}
+
+function timeTo(limit: MemoryLimit, grown: (OwnerTrend & CauseTrend)[]): number | null {
+  const leaks = grown.filter(({ kind }) => kind === 'leak')
+  const perHour = leaks.reduce((sum, { growth }) => sum + growth.bytesPerHour, 0)
+  return perHour > 0 ? (Math.max(0, limit.bytes - limit.used) / perHour) * HOUR : null
+}
+
+/** The largest owners that stayed level, with the growth that their readings leave possible. */
+function flat(trends: OwnerTrend[]): string[] {
+  const level = trends.filter(({ kind, to }) => kind === 'steady' && to >= TRIVIAL_BYTES).sort((a, b) => b.to - a.to)
+  return level.slice(0, 3).map(({ owner, from, to, windowMs, growth, series }) => {
+    const at = `${nameOf(owner, series)} level: ${formatBytes(from)} → ${formatBytes(to)} in ${formatDuration(windowMs)}`
+    if (!growth) return at
+    const like = Math.max(Math.abs(growth.low), Math.abs(growth.high))
+    return `${at} (95 %: ${formatRate(growth.low, { like })} to ${formatRate(growth.high, { like })})`
+  })
+}
+
+function nameOf(owner: Owner, series: OwnerTrend['series']): string {
+  return series === 'resident' ? owner : `${owner} (${series})`
+}
+
+function missing(trends: OwnerTrend[]): string[] {
+  return trends.flatMap(({ owner, missing }) => (missing ? [`${owner} unknown: ${missing}`] : []))
+}

@@ -1,0 +1,91 @@
+/**
+ * Decides what one window of one owner shows: a leak, a warm-up, steadiness, or nothing certain.
+ *
+ * The window's two halves tell a line from a curve. A leak goes on in the second half as in the first; a warm-up rises
+ * and settles. The alarm is the confidence sequence's lower bound against a dead zone, not against zero: every
+ * real service drifts a little, and a test against zero finds that drift sooner or later.
+ */
+
+import type { Points } from './series.js'
+import { leastSquares, slopeConfidenceSequence, slopeInterval } from './trend.js'
+
+export type WindowKind = 'leak' | 'warm-up' | 'steady' | 'unknown'
+
+const MIB = 2 ** 20
+const MB = 1e6
+const HOUR = 3600e3
+
+/** Growth below this is no cause of anything, however significant: it is less than one burst of requests. */
+export const TRIVIAL_BYTES = 3 * MIB
+
+/** In less time anything that fills up looks like a leak, and any pause in it like the end of a warm-up, however many readings there are. */
+const CURVE_MS = 12e3
+
+/** Standard deviation of the prior on a slope: 1 MB/s, in bytes per ms. The bound depends on it only logarithmically. */
+const TAU = MB / 1000
+
+/**
+ * The slope, in bytes per ms, below which growth is not called a leak: 0.05 MB/s for windows up to 30 s, then what
+ * adds up to 1.5 MB over the window, but never less than 1 MB/h or 0.5 % of the owner's size an hour. A 20 s run can
+ * thus speak only of fast leaks, and a day-long one still ignores what would take a week to matter.
+ */
+export function deadZone(spanMs: number, bytes: number): number {
+  const short = Math.min((0.05 * MB) / 1000, (1.5 * MB) / spanMs)
+  return Math.max(short, MB / HOUR, (0.005 * bytes) / HOUR)
+}
+
+export interface Judgement {
+  kind: WindowKind
+  /** It grew in the first half, and clearly less in the second. */
+  slowing: boolean
+  /** Slope over its standard error: how clearly the window is one rising line. */
+  clarity: number
+}
+
+/**
+ * @param alpha chance of a false alarm that this window may spend
+ * @param earlierMax the highest reading before the window: memory that returns to where it has been is not a leak
+ */
+export function judge({ t, v, max }: Points, alpha: number, earlierMax = Number.NEGATIVE_INFINITY): Judgement {
+  const n = t.length
+  const spanMs = n > 0 ? t[n - 1]! - t[0]! : 0
+  if (n < 5 || spanMs <= 0) return { kind: 'unknown', slowing: false, clarity: 0 }
+  if (Math.max(...max) - Math.min(...v) < TRIVIAL_BYTES) return { kind: 'steady', slowing: false, clarity: 0 }
+
+  // Both halves keep the middle reading: with five major GCs each half has three.
+  const middle = n >> 1
+  const whole = leastSquares(t, v)
+  const clarity = whole.slope / Math.sqrt(whole.variance)
+  const first = leastSquares(t.subarray(0, middle + 1), v.subarray(0, middle + 1))
+  const second = leastSquares(t.subarray(middle), v.subarray(middle))
+  const later = slopeInterval(second)
+
+  const dead = deadZone(spanMs, v[n - 1]!)
+  const edge = Math.max(1, n >> 3)
+  const end = mean(v.subarray(n - edge))
+  const rise = end - mean(v.subarray(0, edge))
+
+  const alarm = spanMs >= CURVE_MS && slopeConfidenceSequence(whole, alpha, TAU).low > dead
+  const slowing = first.slope > dead && second.slope < 0.7 * first.slope
+  // Too few readings for an interval on half of them: there the alarm and the half's own slope have to do.
+  const growing = second.slope >= dead && (second.n < 5 || later.low > 0)
+  if (alarm && growing && !slowing && rise > mattering(whole.deviation) && end > earlierMax)
+    return { kind: 'leak', slowing, clarity }
+
+  // Noise is taken from the second half: over the whole window the bend itself would pass for noise.
+  const settled =
+    second.slope < 0.4 * first.slope && !(later.low > Math.max(dead, TRIVIAL_BYTES / (t[n - 1]! - t[middle]!)))
+  if (spanMs >= CURVE_MS && rise > mattering(second.deviation) && settled) return { kind: 'warm-up', slowing, clarity }
+
+  const flat = slopeInterval(whole).high < Math.max(dead, mattering(whole.deviation) / spanMs)
+  return { kind: flat ? 'steady' : 'unknown', slowing, clarity }
+}
+
+/** A rise within the noise is none: five deviations of it. */
+function mattering(deviation: number): number {
+  return Math.max(TRIVIAL_BYTES, 5 * deviation)
+}
+
+function mean(values: Float64Array): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length
+}
