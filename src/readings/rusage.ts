@@ -21,15 +21,18 @@ export interface ResourceUsage {
 
 type Who = 'self' | 'thread' | 'children'
 
-// A switch, because finding the own key of an object by name costs a fifth of the system call.
-function readerOf(who: Who): () => void {
+// Each reader is called where it is named: to look one up and call it costs V8 a sixth of the system call.
+function read(who: Who): void {
   switch (who) {
     case 'self':
-      return binding.readRusageSelf
+      binding.readRusageSelf()
+      break
     case 'thread':
-      return binding.readRusageThread
+      binding.readRusageThread()
+      break
     case 'children':
-      return binding.readRusageChildren
+      binding.readRusageChildren()
+      break
     default:
       throw new TidemarkError(
         'ERR_TIDEMARK_ARGUMENT',
@@ -45,7 +48,7 @@ function readerOf(who: Who): () => void {
  * @see getrusage(2)
  */
 export function rusage(who: Who = 'self'): ResourceUsage {
-  readerOf(who)()
+  read(who)
   return {
     peakRss: out[OUT.peakRss]!,
     minorFaults: out[OUT.minorFaults]!,

@@ -1,0 +1,36 @@
+/** The typed seam to bench/native: what a reading cannot cost less than. Durations are nanoseconds, −1 for a failed call. */
+
+import { spawnSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+
+export interface Floors {
+  noop(): void
+  /** One pread of a kept statm, the mean of `calls`. */
+  preadStatm(calls: number): number
+  getrusageSelf(calls: number): number
+  getrusageThread(calls: number): number
+  /** smaps opened, read to its end and closed; nothing is parsed. */
+  rawSmaps(pid: number): number
+  /** What tidemark does natively for `mappings()` and for its `anonymousOnly`. Process 0 is this one, here and above. */
+  parsedSmaps(pid: number): number
+  parsedGrowth(pid: number): number
+  rawSmapsOnPool(pid: number): Promise<void>
+  /** Maps touched 4 KiB pages: `bytes` in one mapping, and one-page `mappings` beside it. False when memory ran out. */
+  fill(bytes: number, mappings: number): boolean
+}
+
+const ROOT = join(__dirname, '../..')
+const FOLDER = 'bench/native'
+
+/** Brings the addon up to date; make knows whether there is anything to do. */
+export function buildFloors(): void {
+  const commands = existsSync(join(ROOT, FOLDER, 'build')) ? ['build'] : ['configure', 'build']
+  const args = ['scripts/node-gyp.mjs', ...commands, '-C', FOLDER, '--silent']
+  const { status, stdout, stderr } = spawnSync(process.execPath, args, { cwd: ROOT, encoding: 'utf8' })
+  if (status !== 0) throw new Error(`the addon of the benchmarks cannot be built:\n${stdout}${stderr}`)
+}
+
+export function loadFloors(): Floors {
+  return require(join(ROOT, FOLDER, 'build/Release/floors.node')) as Floors
+}
