@@ -15,9 +15,17 @@
 namespace tidemark {
 namespace {
 
+// Where to write `count` numbers; null where there are none to write, and in a worker that is being terminated, which
+// refuses every call but still completes the work that it has begun.
+double* NewNumbers(Napi::Env env, size_t count, Napi::Float64Array& numbers) {
+  numbers = Napi::Float64Array::New(env, count);
+  return numbers.IsEmpty() ? nullptr : numbers.Data();
+}
+
 Napi::Float64Array ToNumbers(Napi::Env env, const double* data, size_t count) {
-  Napi::Float64Array numbers = Napi::Float64Array::New(env, count);
-  if (count > 0) std::memcpy(numbers.Data(), data, count * sizeof(double));
+  Napi::Float64Array numbers;
+  double* to = NewNumbers(env, count, numbers);
+  if (to != nullptr && count > 0) std::memcpy(to, data, count * sizeof(double));
   return numbers;
 }
 
@@ -34,32 +42,37 @@ Napi::Array ToStrings(Napi::Env env, const StringTable& table) {
 template <class Job>
 class TableWorker : public Napi::AsyncWorker {
  public:
-  TableWorker(Napi::Env env, pid_t pid) : Napi::AsyncWorker(env, "tidemark"), promise_(env), pid_(pid) {}
+  TableWorker(Napi::Env env, pid_t pid, napi_deferred promise)
+      : Napi::AsyncWorker(env, "tidemark"), promise_(promise), pid_(pid) {}
 
   void Execute() override { failure_ = job_.Read(pid_); }
 
   void OnOK() override {
     Napi::HandleScope scope(Env());
     if (!failure_) {
-      promise_.Resolve(job_.ToJs(Env()));
+      napi_resolve_deferred(Env(), promise_, job_.ToJs(Env()));
       return;
     }
     Napi::Object failure = Napi::Object::New(Env());
     failure.Set("errno", failure_.error);
     failure.Set("what", failure_.what);
     failure.Set("line", static_cast<double>(failure_.line));
-    promise_.Reject(failure);
+    napi_reject_deferred(Env(), promise_, failure);
   }
 
   static Napi::Value Start(const Napi::CallbackInfo& info) {
-    auto worker = std::make_unique<TableWorker>(info.Env(), info[0].As<Napi::Number>().Int32Value());
-    Napi::Promise promise = worker->promise_.Promise();
+    napi_deferred deferred = nullptr;
+    napi_value promise = nullptr;
+    // Not Napi::Promise::Deferred: where this is refused, in a worker that is being terminated, that gives back a
+    // promise that was never set, and Node dies of it.
+    if (napi_create_promise(info.Env(), &deferred, &promise) != napi_ok) return {};
+    auto worker = std::make_unique<TableWorker>(info.Env(), info[0].As<Napi::Number>().Int32Value(), deferred);
     worker.release()->Queue();  // deletes itself
-    return promise;
+    return {info.Env(), promise};
   }
 
  private:
-  Napi::Promise::Deferred promise_;
+  napi_deferred promise_;
   pid_t pid_;
   Failure failure_;
   Job job_;
@@ -78,8 +91,8 @@ struct SmapsJob {
     static_assert(sizeof(SmapsRow) == kSmapsCells * sizeof(double));
     Napi::Object result = Napi::Object::New(env);
     result.Set("rows", static_cast<double>(table.rows.size()));
-    result.Set("cells", ToNumbers(env, reinterpret_cast<const double*>(table.rows.data()),
-                                  table.rows.size() * kSmapsCells));
+    result.Set("cells",
+               ToNumbers(env, reinterpret_cast<const double*>(table.rows.data()), table.rows.size() * kSmapsCells));
     result.Set("names", ToStrings(env, table.names));
     result.Set("flags", ToStrings(env, table.flags));
     return result;
@@ -99,9 +112,9 @@ struct GrowthJob {
 
   Napi::Value ToJs(Napi::Env env) {
     const size_t n = table.rows.size();
-    Napi::Float64Array cells = Napi::Float64Array::New(env, n * kCells);
-    double* cell = cells.Data();
-    for (size_t i = 0; i < n; i++) {
+    Napi::Float64Array cells;
+    double* cell = NewNumbers(env, n * kCells, cells);
+    for (size_t i = 0; cell != nullptr && i < n; i++) {
       const GrowthRow& row = table.rows[i];
       *cell++ = static_cast<double>(row.map.start);
       *cell++ = static_cast<double>(row.map.end);

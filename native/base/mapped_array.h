@@ -31,10 +31,11 @@ class MappedArray {
   const T* begin() const noexcept { return data(); }
   const T* end() const noexcept { return data() + size_; }
 
-  // Space for `count` more, their bytes unspecified; null when memory has run out (the array is then as it was).
+  // Space for `count` more, their bytes unspecified; null when memory has run out (the array is then as it was), and
+  // only then: the first string of a table may be empty, which is no failure.
   T* Append(size_t count = 1) noexcept {
     const size_t need = (size_ + count) * sizeof(T);
-    if (need > memory_.size() && !Grow(need)) return nullptr;
+    if ((need > memory_.size() || data() == nullptr) && !Grow(need)) return nullptr;
     T* first = data() + size_;
     size_ += count;
     return first;

@@ -11,28 +11,24 @@ namespace {
 
 constexpr int kSlots = 64;
 
-// A slot is claimed by its start and published by its end, so a reader never pairs two mappings.
-struct Slot {
-  std::atomic<uint64_t> start{0};
-  std::atomic<uint64_t> end{0};
-};
-Slot g_slots[kSlots];
+// One word a range, the page it starts at above its length in pages (0 is a free slot): with two words a reader could
+// pair the start of a mapping with the end of the one that took its slot, and claim all that lies between.
+constexpr int kLengthBits = 24;  // 64 GiB of 4 KiB pages, and 40 bits for 52 bits of address
+std::atomic<uint64_t> g_slots[kSlots];
 
-int Register(uint64_t start, uint64_t end) noexcept {
+int Register(uint64_t start, size_t bytes) noexcept {
+  const uint64_t first = start / PageSize();
+  const uint64_t pages = bytes / PageSize();
+  if (pages == 0 || pages >> kLengthBits != 0 || first >> (64 - kLengthBits) != 0) return -1;
   for (int i = 0; i < kSlots; i++) {
     uint64_t empty = 0;
-    if (g_slots[i].start.compare_exchange_strong(empty, start)) {
-      g_slots[i].end.store(end);
-      return i;
-    }
+    if (g_slots[i].compare_exchange_strong(empty, first << kLengthBits | pages)) return i;
   }
   return -1;
 }
 
 void Unregister(int slot) noexcept {
-  if (slot < 0) return;
-  g_slots[slot].end.store(0);
-  g_slots[slot].start.store(0);
+  if (slot >= 0) g_slots[slot].store(0);
 }
 
 }  // namespace
@@ -54,8 +50,7 @@ OwnMapping::OwnMapping(size_t bytes) noexcept {
   }
   data_ = data;
   size_ = inner;
-  const uint64_t start = reinterpret_cast<uint64_t>(data);
-  slot_ = Register(start, start + inner);
+  slot_ = Register(reinterpret_cast<uint64_t>(data), inner);
 }
 
 OwnMapping::OwnMapping(OwnMapping&& other) noexcept
@@ -79,10 +74,12 @@ OwnMapping::~OwnMapping() {
 
 size_t OwnRanges(AddressRange* out, size_t capacity) noexcept {
   size_t n = 0;
-  for (const Slot& slot : g_slots) {
-    const uint64_t start = slot.start.load();
-    const uint64_t end = slot.end.load();
-    if (n < capacity && start != 0 && end > start) out[n++] = {start, end};
+  for (const std::atomic<uint64_t>& slot : g_slots) {
+    const uint64_t range = slot.load();
+    if (range == 0 || n == capacity) continue;
+    const uint64_t start = (range >> kLengthBits) * PageSize();
+    const uint64_t pages = range & ((uint64_t{1} << kLengthBits) - 1);
+    out[n++] = {start, start + pages * PageSize()};
   }
   return n;
 }

@@ -21,8 +21,9 @@ class StringTable {
     if (*slot == 0) {
       const size_t offset = text_.size();
       char* copy = text_.Append(s.size());
+      if (copy == nullptr) return kFull;
       Entry* entry = entries_.Append();
-      if (copy == nullptr || entry == nullptr) return kFull;
+      if (entry == nullptr) return kFull;
       if (!s.empty()) std::memcpy(copy, s.data(), s.size());
       *entry = {offset, s.size()};
       *slot = static_cast<uint32_t>(entries_.size());

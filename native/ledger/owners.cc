@@ -47,7 +47,8 @@ class Layout {
   Layout(const MappingFacts* facts, size_t count, const OwnerRules& rules) noexcept
       : facts_(facts), count_(count), rules_(rules) {
     for (size_t i = 0; i < count; i++) {
-      if (facts[i].name == "[heap]") end_of_brk_ = facts[i].end;
+      // A position-independent Node has its brk heap above all of V8's addresses.
+      if (facts[i].name == "[heap]" && facts[i].end < kEndOfV8Hints) end_of_brk_ = facts[i].end;
       if (facts[i].inode != 0 && IsV8Program(facts[i].name)) has_v8_ = true;
     }
   }
@@ -88,14 +89,21 @@ class Layout {
   Owner OwnerInV8(size_t i) const noexcept {
     const MappingFacts& m = facts_[i];
     if (!m.flags.empty() && !HasFlag(m, "dc")) return Owner::kCount;  // V8 marks all of its memory MADV_DONTFORK
+    // Without flags, what is not V8's must be told from where it lies: a block of malloc may lie between the reserves
+    // of two wasm memories, a stack or an arena against the code range.
+    const bool guess = m.flags.empty() && m.start >= kEndOfV8Hints;
+    if (guess && m.malloc_chunk) return Owner::kCount;
     // Before the code range: the reserves of a wasm memory can touch it.
     const uint64_t before = ReserveBefore(i);
     const uint64_t behind = ReserveBehind(i);
     if (IsReadWrite(m) && ((before >= kWasmGuard && behind >= kWasmGuard) || behind >= kWasmReserve)) {
       return Owner::kWasm;
     }
+    if (guess && (IsArenaHeap(i) || IsThreadStack(i))) return Owner::kCount;
     if (InCodeRange(i)) return Owner::kJsCode;
     if (m.start >= end_of_brk_ && m.start < kEndOfV8Hints) return Owner::kJsHeap;
+    // V8's table of functions (Node 24) ends in a reserve too, but begins with a read-only part.
+    if (BehindReadOnly(i)) return Owner::kJsHeap;
     // A resizable ArrayBuffer ends in the reserve that it may grow into. A small reserve with memory behind it is more
     // likely the guard of the next thread's stack.
     const bool guard = behind <= kLargestGuard && i + 2 < count_ && facts_[i + 2].start == facts_[i + 1].end &&
@@ -126,8 +134,11 @@ class Layout {
 
   bool IsArenaHeap(size_t i) const noexcept {
     const MappingFacts& m = facts_[i];
-    if (m.start % kArenaHeap != 0 || !IsReadWrite(m)) return false;
-    return (m.end + ReserveBehind(i)) % kArenaHeap == 0;
+    if (m.start % kArenaHeap != 0 || m.perms != (kRead | kWrite)) return false;
+    // The reserve may go on a little: inaccessible neighbours merge, our guard pages among them.
+    const uint64_t end_of_heap = (m.end + kArenaHeap - 1) / kArenaHeap * kArenaHeap;
+    const uint64_t end_of_reserve = m.end + ReserveBehind(i);
+    return end_of_reserve >= end_of_heap && end_of_reserve - end_of_heap <= kLargestGuard;
   }
 
   bool IsThreadStack(size_t i) const noexcept {
@@ -145,6 +156,10 @@ class Layout {
     if (i == 0 || Size(facts_[i]) > kLargestBss) return false;
     const MappingFacts& data = facts_[i - 1];
     return data.end == facts_[i].start && data.inode != 0 && IsReadWrite(data) && IsReadWrite(facts_[i]);
+  }
+
+  bool BehindReadOnly(size_t i) const noexcept {
+    return i > 0 && facts_[i - 1].end == facts_[i].start && facts_[i - 1].perms == kRead && IsAnonymous(facts_[i - 1]);
   }
 
   uint64_t ReserveBefore(size_t i) const noexcept {

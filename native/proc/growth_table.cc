@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <string_view>
 
 namespace tidemark {
 namespace {
@@ -15,10 +16,15 @@ constexpr uint64_t kEndOfUserSpace = uint64_t{1} << 56;
 
 bool IsPrivate(const MapsRow& row) { return (row.perms & kShared) == 0 && row.end <= kEndOfUserSpace; }
 
+// [vdso], [vvar] and the like: the kernel's own pages, which count in nobody's RSS, and which mincore calls resident.
+bool IsKernels(std::string_view name) {
+  return name.starts_with('[') && name != "[heap]" && !name.starts_with("[stack") && !name.starts_with("[anon");
+}
+
 // Anonymous memory that can hold pages. PROT_NONE reserves (a wasm memory's is 8 GiB) are left out: walking one costs
 // as much as walking a full one, and what was touched before the protection went is rare.
-bool HoldsAnonymousPages(const MapsRow& row) {
-  return IsPrivate(row) && row.inode == 0 && (row.perms & (kRead | kWrite | kExecute)) != 0;
+bool HoldsAnonymousPages(const MapsRow& row, std::string_view name) {
+  return IsPrivate(row) && row.inode == 0 && (row.perms & (kRead | kWrite | kExecute)) != 0 && !IsKernels(name);
 }
 
 // Private pages of a file: written data, and relocated read-only data, which ends where written data begins.
@@ -77,6 +83,7 @@ Failure ReadGrowthTable(pid_t pid, GrowthTable& table) noexcept {
   MapsTable maps;
   failure = ReadMaps(pid, maps);
   if (failure) return failure;
+  if (maps.rows.size() == 0) return {};  // a kernel thread: it has no pagemap to ask
 
   RangeArray anonymous;
   RangeArray cow;
@@ -96,7 +103,7 @@ Failure ReadGrowthTable(pid_t pid, GrowthTable& table) noexcept {
     if (row == nullptr) return FailureAt(path, ENOMEM);
     *row = {maps.rows[i], 0, 0, false};
     bool added = true;
-    if (HoldsAnonymousPages(maps.rows[i])) added = add(anonymous, anonymous_rows, i);
+    if (HoldsAnonymousPages(maps.rows[i], maps.names.At(maps.rows[i].name))) added = add(anonymous, anonymous_rows, i);
     if (HoldsCopiedPages(maps.rows, i)) added = add(cow, cow_rows, i);
     if (!added) return FailureAt(path, ENOMEM);
   }
@@ -118,7 +125,10 @@ Failure ReadGrowthTable(pid_t pid, GrowthTable& table) noexcept {
   anonymous_rows.Shrink(anonymous_rows.size() - resident_at_start);
   FindMappedChunks(pid, anonymous_rows, table.rows);
   table.names = std::move(maps.names);
-  return ReadUsage(pid, table.after);
+  failure = ReadUsage(pid, table.after);
+  // It has ended and waits for its parent: what was read above is the part that was there still.
+  if (!failure && table.after.rss == 0) failure = FailureAt(path, ESRCH);
+  return failure;
 }
 
 }  // namespace tidemark

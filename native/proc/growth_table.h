@@ -28,6 +28,7 @@ struct GrowthTable {
   Usage after;
 };
 
+// Empty for a process without memory of its own.
 Failure ReadGrowthTable(pid_t pid, GrowthTable& table) noexcept;
 
 }  // namespace tidemark

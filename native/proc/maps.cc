@@ -87,9 +87,9 @@ size_t ParseMaps(std::string_view text, bool last, MapsTable& table, size_t& lin
       error = kBadFormat;
       return at;
     }
-    MapsRow* row = table.rows.Append();
     const uint32_t name = table.names.Intern(parsed.name);
-    if (row == nullptr || name == StringTable::kFull) {
+    MapsRow* row = name == StringTable::kFull ? nullptr : table.rows.Append();
+    if (row == nullptr) {
       error = ENOMEM;
       return at;
     }

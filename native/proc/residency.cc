@@ -15,7 +15,12 @@ namespace {
 
 constexpr uint64_t kSliceBytes = uint64_t{16} << 20;
 constexpr size_t kSliceRanges = 256;
-constexpr int64_t kHoldNanos = 50'000;
+// mincore takes as long over an address that was never touched as over one that was; PAGEMAP_SCAN passes over those. A
+// readable reserve of terabytes (a sanitizer's shadow memory) would take mincore ten seconds.
+constexpr uint64_t kSparseBytes = uint64_t{64} << 30;
+// A pause of 20 us lasts 90 with the kernel's timer slack: after holds of 50 us a reading sleeps longer than it works.
+// Who waits 150 us for the lock loses less by it than by filling the 4 MiB that it wants to map (200 us and more).
+constexpr int64_t kHoldNanos = 150'000;
 constexpr int64_t kPauseNanos = 20'000;
 
 // linux/fs.h of Linux 6.7; older headers lack it, and the kernel decides at run time anyway.
@@ -24,6 +29,7 @@ struct PageRegion {
   uint64_t end;
   uint64_t categories;
 };
+constexpr size_t kRegions = 4096;  // of one scan
 struct ScanArgument {
   uint64_t size;
   uint64_t flags;
@@ -45,6 +51,7 @@ enum Category : uint64_t { kIsFile = 4, kIsPresent = 8, kIsSwapped = 16, kIsZero
 constexpr uint64_t kPagemapPresent = uint64_t{1} << 63;
 constexpr uint64_t kPagemapSwapped = uint64_t{1} << 62;
 constexpr uint64_t kPagemapFile = uint64_t{1} << 61;
+constexpr uint64_t kPagemapGuard = uint64_t{1} << 58;  // since Linux 6.15; marked as swapped too
 
 int64_t Now() noexcept {
   timespec t;
@@ -81,44 +88,6 @@ uint64_t CountResident(const unsigned char* pages, size_t n) noexcept {
 
 bool Mincore(uint64_t start, uint64_t end, unsigned char* pages) noexcept {
   return mincore(reinterpret_cast<void*>(start), end - start, pages) == 0;  // NOLINT(performance-no-int-to-ptr)
-}
-
-int CountByMincore(RangeArray& ranges) noexcept {
-  const uint64_t page = PageSize();
-  OwnMapping vector(kSliceBytes / page);
-  auto* pages = static_cast<unsigned char*>(vector.data());
-  if (pages == nullptr) return ENOMEM;
-  Pace pace;
-  size_t i = 0;
-  uint64_t at = ranges.size() > 0 ? ranges[0].start : 0;
-  while (i < ranges.size()) {
-    // The slice [at, stop) covers ranges[i] from `at` on, and whole or cut ranges behind it without a hole.
-    const uint64_t limit = at + kSliceBytes;
-    size_t last = i;
-    uint64_t stop = std::min(ranges[i].end, limit);
-    while (stop < limit && last + 1 < ranges.size() && last - i < kSliceRanges && ranges[last + 1].start == stop) {
-      last++;
-      stop = std::min(ranges[last].end, limit);
-    }
-    bool mapped = Mincore(at, stop, pages);
-    if (!mapped && last > i && errno == ENOMEM) {  // one of them has vanished: the first alone
-      last = i;
-      stop = std::min(ranges[i].end, limit);
-      mapped = Mincore(at, stop, pages);
-    }
-    if (!mapped && errno != ENOMEM && errno != EAGAIN) return errno;
-    for (size_t r = i; mapped && r <= last; r++) {
-      const uint64_t from = std::max(at, ranges[r].start);
-      const uint64_t to = std::min(stop, ranges[r].end);
-      const unsigned char* first = pages + (from - at) / page;
-      if (from == ranges[r].start) ranges[r].first_page_resident = (*first & 1) != 0;
-      ranges[r].anon += CountResident(first, (to - from) / page) * page;
-    }
-    i = stop == ranges[last].end ? last + 1 : last;
-    if (i < ranges.size()) at = std::max(stop, ranges[i].start);
-    pace.AfterSlice();
-  }
-  return 0;
 }
 
 void AddRegion(const PageRegion& region, ResidentRange& range) noexcept {
@@ -162,7 +131,6 @@ int ScanRange(int pagemap, ResidentRange& range, bool cow, PageRegion* regions, 
 }
 
 int CountByScan(int pagemap, RangeArray& ranges, bool cow) noexcept {
-  constexpr size_t kRegions = 4096;
   OwnMapping vector(kRegions * sizeof(PageRegion));
   auto* regions = static_cast<PageRegion*>(vector.data());
   if (regions == nullptr) return ENOMEM;
@@ -170,6 +138,56 @@ int CountByScan(int pagemap, RangeArray& ranges, bool cow) noexcept {
   for (ResidentRange& range : ranges) {
     const int error = ScanRange(pagemap, range, cow, regions, kRegions, pace);
     if (error != 0) return error;
+  }
+  return 0;
+}
+
+// `pagemap` may be -1.
+int CountByMincore(int pagemap, RangeArray& ranges) noexcept {
+  const uint64_t page = PageSize();
+  const bool scans = pagemap >= 0 && HasPagemapScan();
+  const auto is_sparse = [&](const ResidentRange& range) { return scans && range.end - range.start > kSparseBytes; };
+  OwnMapping vector(kSliceBytes / page);
+  OwnMapping region_vector(scans ? kRegions * sizeof(PageRegion) : 0);
+  auto* pages = static_cast<unsigned char*>(vector.data());
+  auto* regions = static_cast<PageRegion*>(region_vector.data());
+  if (pages == nullptr || regions == nullptr) return ENOMEM;
+  Pace pace;
+  size_t i = 0;
+  uint64_t at = ranges.size() > 0 ? ranges[0].start : 0;
+  while (i < ranges.size()) {
+    if (is_sparse(ranges[i])) {
+      const int error = ScanRange(pagemap, ranges[i], false, regions, kRegions, pace);
+      if (error != 0) return error;
+      if (++i < ranges.size()) at = ranges[i].start;
+      continue;
+    }
+    // The slice [at, stop) covers ranges[i] from `at` on, and whole or cut ranges behind it without a hole.
+    const uint64_t limit = at + kSliceBytes;
+    size_t last = i;
+    uint64_t stop = std::min(ranges[i].end, limit);
+    while (stop < limit && last + 1 < ranges.size() && last - i < kSliceRanges && ranges[last + 1].start == stop &&
+           !is_sparse(ranges[last + 1])) {
+      last++;
+      stop = std::min(ranges[last].end, limit);
+    }
+    bool mapped = Mincore(at, stop, pages);
+    if (!mapped && last > i && errno == ENOMEM) {  // one of them has vanished: the first alone
+      last = i;
+      stop = std::min(ranges[i].end, limit);
+      mapped = Mincore(at, stop, pages);
+    }
+    if (!mapped && errno != ENOMEM && errno != EAGAIN) return errno;
+    for (size_t r = i; mapped && r <= last; r++) {
+      const uint64_t from = std::max(at, ranges[r].start);
+      const uint64_t to = std::min(stop, ranges[r].end);
+      const unsigned char* first = pages + (from - at) / page;
+      if (from == ranges[r].start) ranges[r].first_page_resident = (*first & 1) != 0;
+      ranges[r].anon += CountResident(first, (to - from) / page) * page;
+    }
+    i = stop == ranges[last].end ? last + 1 : last;
+    if (i < ranges.size()) at = std::max(stop, ranges[i].start);
+    pace.AfterSlice();
   }
   return 0;
 }
@@ -189,7 +207,7 @@ int CountByPagemap(int pagemap, RangeArray& ranges, bool cow) noexcept {
       const size_t n = static_cast<size_t>(got) / sizeof(uint64_t);
       if (n == 0) break;
       for (size_t k = 0; k < n; k++) {
-        if ((entries[k] & kPagemapSwapped) != 0) range.swap += page;
+        if ((entries[k] & (kPagemapSwapped | kPagemapGuard)) == kPagemapSwapped) range.swap += page;
         if ((entries[k] & kPagemapPresent) == 0 || (cow && (entries[k] & kPagemapFile) != 0)) continue;
         range.anon += page;
         if (at == range.start && k == 0) range.first_page_resident = true;
@@ -226,17 +244,19 @@ bool HasPagemapScan() noexcept {
 Failure ReadResidency(pid_t pid, RangeArray& anonymous, RangeArray& cow, ResidencySource& used) noexcept {
   const ProcPath path(pid, "pagemap");
   const UniqueFd pagemap = OpenProc(path);
-  if (!pagemap) return FailureAt(path, errno);
+  // Sandboxes such as gVisor have none. Our own anonymous memory needs none; copied file pages then count 0.
+  if (!pagemap && pid != 0) return FailureAt(path, errno);
   const auto count = [&](RangeArray& ranges, bool is_cow) {
-    return HasPagemapScan() ? CountByScan(pagemap.get(), ranges, is_cow) : CountByPagemap(pagemap.get(), ranges, is_cow);
+    return HasPagemapScan() ? CountByScan(pagemap.get(), ranges, is_cow)
+                            : CountByPagemap(pagemap.get(), ranges, is_cow);
   };
   if (pid == 0) {
     used = ResidencySource::kMincore;
   } else {
     used = HasPagemapScan() ? ResidencySource::kPagemapScan : ResidencySource::kPagemap;
   }
-  int error = pid == 0 ? CountByMincore(anonymous) : count(anonymous, false);
-  if (error == 0) error = count(cow, true);
+  int error = pid == 0 ? CountByMincore(pagemap.get(), anonymous) : count(anonymous, false);
+  if (error == 0 && pagemap) error = count(cow, true);
   return error == 0 ? Failure{} : FailureAt(path, error);
 }
 

@@ -35,7 +35,7 @@ bool HasPagemapScan() noexcept;
 // Fills in the counts of ranges sorted by address: `anonymous` of private anonymous mappings, `cow` of private file
 // mappings, where only pages without a file behind them count. Process 0 is this one.
 //   this process:  mincore (counts the shared zero page too; knows nothing of swap), and for `cow` as below
-//   another:       PAGEMAP_SCAN, else a plain read of pagemap
+//   another:       PAGEMAP_SCAN, else a plain read of pagemap (which counts the zero page too)
 // A range that vanishes meanwhile counts 0.
 Failure ReadResidency(pid_t pid, RangeArray& anonymous, RangeArray& cow, ResidencySource& used) noexcept;
 

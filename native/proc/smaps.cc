@@ -124,7 +124,7 @@ const char* SmapsParser::ParseFieldsByPosition(const char* p, const char* end, S
     std::memcpy(key, p, kKeyColumns);
     uint64_t value;
     if (key[0] != known.key[0] || key[1] != known.key[1] || !EightColumns(p + kKeyColumns, value) ||
-        p[length - 1] != '\n') {
+        std::memcmp(p + kPlainLine - 1, known.scale == 1 ? "\n" : " kB\n", length - kPlainLine + 1) != 0) {
       return nullptr;
     }
     if (known.cell != kNoCell) row.cell[known.cell] = static_cast<double>(value * static_cast<uint64_t>(known.scale));
@@ -165,6 +165,8 @@ const char* SmapsParser::ParseFieldsByKey(const char* p, const char* end, SmapsR
       if (NumberAndUnit(line.substr(colon + 1), value, scale)) {
         if (cell != kNoCell) row.cell[cell] = value;
         regular = regular && line.size() + 1 == (scale == 1 ? kPlainLine : kKilobyteLine);
+        // Digits among the key columns would be compared and not read.
+        regular = regular && line.find_first_not_of(' ', colon + 1) >= kKeyColumns;
         if (learn && regular) regular = Learn(p, cell, scale);
       } else if (cell != kNoCell) {
         return nullptr;  // a field we know, in a form we do not
@@ -184,6 +186,7 @@ ssize_t SmapsParser::Parse(std::string_view text, bool last) noexcept {
   const size_t last_newline = text.rfind('\n');
   const size_t whole_lines = last_newline == std::string_view::npos ? 0 : last_newline + 1;
   const bool torn = last && whole_lines < text.size();
+  const bool torn_field = torn && IsFieldStart(text[whole_lines]);
   const char* const begin = text.data();
   const char* const end = begin + whole_lines;
   const char* p = begin;
@@ -192,28 +195,32 @@ ssize_t SmapsParser::Parse(std::string_view text, bool last) noexcept {
     MapsLine header;
     if (!ParseMapsLine({p, static_cast<size_t>(fields - 1 - p)}, header)) return -kBadFormat;
     SmapsRow row = {};
+    row.cell[kFlags] = kNoCell;
     const size_t header_line = line_++;
+    const bool learnt = learnt_;
     const char* stop = learnt_ ? ParseFieldsByPosition(fields, end, row) : nullptr;
     if (stop == nullptr) {
       row = {};
+      row.cell[kFlags] = kNoCell;
       stop = ParseFieldsByKey(fields, end, row);
     }
     if (stop == nullptr) return out_of_memory_ ? -ENOMEM : -kBadFormat;
-    if (stop == end && torn) break;
+    if (stop == end && torn_field) break;
     if (stop == end && !last) {  // its fields may go on in the next text
       line_ = header_line;
-      if (table_.rows.size() == 0) learnt_ = false;  // from half a record
+      learnt_ = learnt;  // nothing from half a record
       return p - begin;
     }
+    if (row.cell[kFlags] < 0 && !ParseFlags("VmFlags:", row)) return -ENOMEM;
     row.cell[kStart] = static_cast<double>(header.start);
     row.cell[kEnd] = static_cast<double>(header.end);
     row.cell[kPerms] = header.perms;
     row.cell[kOffset] = static_cast<double>(header.offset);
     row.cell[kDevice] = header.device;
     row.cell[kInode] = static_cast<double>(header.inode);
-    SmapsRow* slot = table_.rows.Append();
     const uint32_t name = table_.names.Intern(header.name);
-    if (slot == nullptr || name == StringTable::kFull) return -ENOMEM;
+    SmapsRow* slot = name == StringTable::kFull ? nullptr : table_.rows.Append();
+    if (slot == nullptr) return -ENOMEM;
     row.cell[kName] = name;
     *slot = row;
     p = stop;

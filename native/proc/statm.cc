@@ -52,7 +52,7 @@ bool ParseStatm(std::string_view text, Usage& usage) noexcept {
 int ReadOwnUsage(Usage& usage) noexcept {
   std::atomic<int>* kept = KeptDescriptor();
   if (kept == nullptr) return ReadUsage(0, usage).error;
-  int fd = kept->load(std::memory_order_relaxed) - 1;
+  int fd = kept->load(std::memory_order_acquire) - 1;  // after the open() of the thread that stored it
   if (fd < 0) {
     UniqueFd opened = OpenProc(ProcPath(0, "statm"));
     if (!opened) return errno;

@@ -21,7 +21,6 @@ double KilobytesAfter(std::string_view text, std::string_view key) noexcept {
 void ParseStatus(std::string_view text, MemoryStatus& status) noexcept {
   status.shmem = KilobytesAfter(text, "\nRssShmem:");
   status.swap = KilobytesAfter(text, "\nVmSwap:");
-  status.has_memory = text.find("\nVmSize:") != std::string_view::npos;
 }
 
 Failure ReadStatus(pid_t pid, MemoryStatus& status) noexcept {

@@ -14,8 +14,6 @@ namespace tidemark {
 struct MemoryStatus {
   double shmem;
   double swap;
-  // False for a kernel thread (and for a process that has already given up its memory).
-  bool has_memory;
 };
 
 void ParseStatus(std::string_view text, MemoryStatus& status) noexcept;
