@@ -1,4 +1,4 @@
-// A growable array of plain structs in memory of our own (see own_mapping.h): the rows of a table while it is read.
+// A growable array of plain structs in memory of our own (see scratch.h): the rows of a table while it is read.
 #pragma once
 
 #include <cassert>
@@ -6,7 +6,7 @@
 #include <type_traits>
 #include <utility>
 
-#include "base/own_mapping.h"
+#include "base/scratch.h"
 
 namespace tidemark {
 
@@ -49,16 +49,16 @@ class MappedArray {
 
  private:
   bool Grow(size_t need) noexcept {
-    size_t bytes = memory_.size() == 0 ? size_t{64} << 10 : memory_.size() * 2;
+    size_t bytes = memory_.size() == 0 ? Scratch::kBlockBytes : memory_.size() * 2;
     while (bytes < need) bytes *= 2;
-    OwnMapping larger(bytes);
+    Scratch larger(bytes);
     if (larger.data() == nullptr) return false;
     if (size_ > 0) std::memcpy(larger.data(), memory_.data(), size_ * sizeof(T));
     memory_ = std::move(larger);
     return true;
   }
 
-  OwnMapping memory_;
+  Scratch memory_;
   size_t size_ = 0;
 };
 

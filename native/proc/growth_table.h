@@ -1,4 +1,5 @@
-// The cheap table: every mapping, with the resident bytes of its anonymous memory. What the periodic reading is made of.
+// The cheap table: every mapping, with the resident bytes of its anonymous memory. What the periodic reading is made
+// of.
 #pragma once
 
 #include <sys/types.h>

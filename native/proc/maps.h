@@ -1,6 +1,7 @@
 // Parses the lines that /proc/PID/maps and smaps share:
 //   7f0c3a000000-7f0c3a021000 rw-p 00000000 00:00 0          [heap]
-// Source: proc_pid_maps(5); fs/proc/task_mmu.c show_vma_header_prefix. The kernel writes a newline inside a name as \012.
+// Source: proc_pid_maps(5); fs/proc/task_mmu.c show_vma_header_prefix. The kernel writes a newline inside a name as
+// \012.
 #pragma once
 
 #include <sys/types.h>

@@ -8,7 +8,7 @@
 #include <cerrno>
 #include <cstring>
 
-#include "base/own_mapping.h"
+#include "base/scratch.h"
 
 namespace tidemark {
 namespace {
@@ -29,7 +29,7 @@ struct PageRegion {
   uint64_t end;
   uint64_t categories;
 };
-constexpr size_t kRegions = 4096;  // of one scan
+constexpr size_t kRegions = 2048;  // of one scan; they fit a kept block
 struct ScanArgument {
   uint64_t size;
   uint64_t flags;
@@ -131,7 +131,7 @@ int ScanRange(int pagemap, ResidentRange& range, bool cow, PageRegion* regions, 
 }
 
 int CountByScan(int pagemap, RangeArray& ranges, bool cow) noexcept {
-  OwnMapping vector(kRegions * sizeof(PageRegion));
+  Scratch vector(kRegions * sizeof(PageRegion));
   auto* regions = static_cast<PageRegion*>(vector.data());
   if (regions == nullptr) return ENOMEM;
   Pace pace;
@@ -147,8 +147,8 @@ int CountByMincore(int pagemap, RangeArray& ranges) noexcept {
   const uint64_t page = PageSize();
   const bool scans = pagemap >= 0 && HasPagemapScan();
   const auto is_sparse = [&](const ResidentRange& range) { return scans && range.end - range.start > kSparseBytes; };
-  OwnMapping vector(kSliceBytes / page);
-  OwnMapping region_vector(scans ? kRegions * sizeof(PageRegion) : 0);
+  Scratch vector(kSliceBytes / page);
+  Scratch region_vector(scans ? kRegions * sizeof(PageRegion) : 0);
   auto* pages = static_cast<unsigned char*>(vector.data());
   auto* regions = static_cast<PageRegion*>(region_vector.data());
   if (pages == nullptr || regions == nullptr) return ENOMEM;
@@ -195,7 +195,7 @@ int CountByMincore(int pagemap, RangeArray& ranges) noexcept {
 int CountByPagemap(int pagemap, RangeArray& ranges, bool cow) noexcept {
   constexpr size_t kEntries = 8192;
   const uint64_t page = PageSize();
-  OwnMapping vector(kEntries * sizeof(uint64_t));
+  Scratch vector(kEntries * sizeof(uint64_t));
   auto* entries = static_cast<uint64_t*>(vector.data());
   if (entries == nullptr) return ENOMEM;
   Pace pace;

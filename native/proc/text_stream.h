@@ -8,7 +8,7 @@
 #include <cstring>
 #include <string_view>
 
-#include "base/own_mapping.h"
+#include "base/scratch.h"
 #include "proc/proc_file.h"
 
 namespace tidemark {
@@ -17,7 +17,7 @@ namespace tidemark {
 // last = true once, at the end. Returns 0 or an errno.
 template <class Parse>
 int StreamText(int fd, Parse&& parse) noexcept {
-  OwnMapping memory(size_t{64} << 10);
+  Scratch memory(Scratch::kBlockBytes);
   char* buffer = static_cast<char*>(memory.data());
   if (buffer == nullptr) return ENOMEM;
   size_t held = 0;
