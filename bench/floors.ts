@@ -1,7 +1,6 @@
 /** The typed seam to bench/native: what a reading cannot cost less than. Durations are nanoseconds, −1 for a failed call. */
 
 import { spawnSync } from 'node:child_process'
-import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 
 export interface Floors {
@@ -23,10 +22,9 @@ export interface Floors {
 const ROOT = join(__dirname, '../..')
 const FOLDER = 'bench/native'
 
-/** Brings the addon up to date; make knows whether there is anything to do. */
+/** Brings the addon up to date: configured each time, because the list of native sources may have changed. */
 export function buildFloors(): void {
-  const commands = existsSync(join(ROOT, FOLDER, 'build')) ? ['build'] : ['configure', 'build']
-  const args = ['scripts/node-gyp.mjs', ...commands, '-C', FOLDER, '--silent']
+  const args = ['scripts/node-gyp.mjs', 'configure', 'build', '-C', FOLDER, '--silent']
   const { status, stdout, stderr } = spawnSync(process.execPath, args, { cwd: ROOT, encoding: 'utf8' })
   if (status !== 0) throw new Error(`the addon of the benchmarks cannot be built:\n${stdout}${stderr}`)
 }

@@ -53,6 +53,22 @@ OwnMapping::OwnMapping(size_t bytes) noexcept {
   slot_ = Register(reinterpret_cast<uint64_t>(data), inner);
 }
 
+bool OwnMapping::Grow(size_t bytes) noexcept {
+  OwnMapping larger(bytes);
+  if (larger.data_ == nullptr || larger.size_ < size_) return false;
+  if (data_ != nullptr) {
+    if (mremap(data_, size_, size_, MREMAP_MAYMOVE | MREMAP_FIXED, larger.data_) == MAP_FAILED) return false;
+    Unregister(slot_);
+    // Only the guards are ours still: another thread may have mapped the place between them by now.
+    const size_t page = PageSize();
+    munmap(static_cast<char*>(data_) - page, page);
+    munmap(static_cast<char*>(data_) + size_, page);
+    data_ = nullptr;
+  }
+  std::swap(*this, larger);
+  return true;
+}
+
 OwnMapping::OwnMapping(OwnMapping&& other) noexcept
     : data_(std::exchange(other.data_, nullptr)),
       size_(std::exchange(other.size_, 0)),

@@ -27,6 +27,10 @@ class OwnMapping {
   OwnMapping& operator=(const OwnMapping&) = delete;
   ~OwnMapping();
 
+  // Makes it at least `bytes` long, perhaps elsewhere: its pages are moved and not copied. False, and nothing has
+  // changed, when the kernel refuses.
+  bool Grow(size_t bytes) noexcept;
+
   void* data() const noexcept { return data_; }
   size_t size() const noexcept { return size_; }
 

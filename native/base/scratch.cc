@@ -1,6 +1,7 @@
 #include "base/scratch.h"
 
 #include <atomic>
+#include <cstring>
 #include <new>
 #include <utility>
 
@@ -40,6 +41,21 @@ Scratch::Scratch(size_t bytes) noexcept {
   if (memory.data() == nullptr) memory = OwnMapping(bytes <= kBlockBytes ? kBlockBytes : bytes);
   data_ = memory.data();
   size_ = memory.size();
+}
+
+bool Scratch::Grow(size_t bytes) noexcept {
+  if (bytes <= size_) return true;
+  if (data_ == nullptr || block_ >= 0) {
+    Scratch larger(bytes);
+    if (larger.data_ == nullptr) return false;
+    if (size_ > 0) std::memcpy(larger.data_, data_, size_);
+    std::swap(*this, larger);
+    return true;
+  }
+  if (!own_.Grow(bytes)) return false;
+  data_ = own_.data();
+  size_ = own_.size();
+  return true;
 }
 
 Scratch::Scratch(Scratch&& other) noexcept

@@ -23,6 +23,9 @@ class Scratch {
   Scratch& operator=(const Scratch&) = delete;
   ~Scratch();
 
+  // Makes it at least `bytes` long, what it holds kept. False, and nothing has changed, when the kernel refuses.
+  bool Grow(size_t bytes) noexcept;
+
   void* data() const noexcept { return data_; }
   size_t size() const noexcept { return size_; }
 

@@ -47,6 +47,35 @@ TEST(Scratch, ALargePieceGoesWithItsHolder) {
   EXPECT_EQ(OwnRanges(ranges, 64), before);
 }
 
+TEST(Scratch, GrowingKeepsWhatItHolds) {
+  Scratch scratch(1);
+  std::memset(scratch.data(), 7, scratch.size());
+  const size_t filled = scratch.size();
+  for (const size_t bytes : {filled * 2, filled * 16, filled * 1000}) {
+    ASSERT_TRUE(scratch.Grow(bytes));
+    ASSERT_GE(scratch.size(), bytes);
+    const auto* held = static_cast<const unsigned char*>(scratch.data());
+    for (size_t i = 0; i < filled; i++) ASSERT_EQ(held[i], 7);
+    static_cast<unsigned char*>(scratch.data())[scratch.size() - 1] = 1;
+  }
+  EXPECT_FALSE(scratch.Grow(size_t{1} << 50));
+  EXPECT_EQ(static_cast<const unsigned char*>(scratch.data())[0], 7);
+}
+
+TEST(Scratch, GrowingLeavesNothingBehind) {
+  AddressRange ranges[64];
+  const size_t before = OwnRanges(ranges, 64);
+  {
+    Scratch scratch(Scratch::kBlockBytes * 2);
+    const uint64_t old = reinterpret_cast<uint64_t>(scratch.data());
+    ASSERT_TRUE(scratch.Grow(Scratch::kBlockBytes * 64));
+    const size_t n = OwnRanges(ranges, 64);
+    EXPECT_EQ(n, before + 1);
+    for (size_t i = 0; i < n; i++) EXPECT_NE(ranges[i].start, old);
+  }
+  EXPECT_EQ(OwnRanges(ranges, 64), before);
+}
+
 TEST(Scratch, AMovedPieceIsGivenBackOnce) {
   Scratch first(1);
   void* block = first.data();
