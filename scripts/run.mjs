@@ -9,6 +9,7 @@ export const root = fileURLToPath(new URL('..', import.meta.url))
 export function run(command, args, options = {}) {
   const { status, signal, error } = spawnSync(command, args, { cwd: root, stdio: 'inherit', ...options })
   if (error?.code === 'ENOENT') fail(`${command} is not installed: ./scripts/test lists what a checkout needs`)
+  if (error?.code === 'ETIMEDOUT') fail(`${command} did not end within ${options.timeout / 1000} s`)
   if (error) throw error
   if (status !== 0) fail(`${command} ended with ${signal ?? status}`)
 }

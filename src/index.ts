@@ -12,4 +12,6 @@ export type { HeapReading, MemoryLimit, Reading, RegionLine } from './readings/r
 export { type ResourceUsage, rusage } from './readings/rusage.js'
 export { type ProcessStatus, processStatus, type Status, status } from './readings/status.js'
 export { type Usage, usage } from './readings/usage.js'
-export { region } from './regions/region.js'
+export { type AnyFunction, type RegionFunction, type RegionHandle, region } from './regions/region.js'
+export type { RegionReport, RegionRow } from './regions/report.js'
+export type { RegionCost } from './regions/tally.js'

@@ -19,8 +19,8 @@ constexpr size_t kSliceRanges = 256;
 // mincore takes as long over an address that was never touched as over one that was; PAGEMAP_SCAN passes over those. A
 // readable reserve of terabytes (a sanitizer's shadow memory) would take mincore ten seconds.
 constexpr uint64_t kSparseBytes = uint64_t{64} << 30;
-// A pause of 20 us lasts 90 with the kernel's timer slack: after holds of 50 us a reading sleeps longer than it works.
-// Who waits 150 us for the lock loses less by it than by filling the 4 MiB that it wants to map (200 us and more).
+// Who waits 100 us for the lock loses less by it than by filling the 4 MiB that it wants to map (200 us and more);
+// shorter holds make the reading longer (1.3 times at 50 us) and no gap of the event loop shorter that was measured.
 constexpr int64_t kHoldNanos = 100'000;
 constexpr int64_t kPauseNanos = 20'000;
 

@@ -28,6 +28,6 @@ test('a buffer is counted by V8 and by malloc, touched or not', (t) => {
   assert.ok(Math.abs(after.arrayBuffers - before.arrayBuffers - 64 * MiB) < MiB)
   assert.ok(before.malloc !== null && after.malloc !== null)
   const grown = after.malloc.inUse - before.malloc.inUse
-  // The block, its header, and the little that the reading itself allocates.
-  assert.ok(grown >= 64 * MiB && grown < 66 * MiB, `${grown} bytes`)
+  // What Node allocates and frees meanwhile is the rest.
+  assert.ok(Math.abs(grown - 64 * MiB) < 2 * MiB, `${grown} bytes`)
 })
