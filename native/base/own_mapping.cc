@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <cstring>
 #include <utility>
 
 namespace tidemark {
@@ -56,28 +57,44 @@ OwnMapping::OwnMapping(size_t bytes) noexcept {
 bool OwnMapping::Grow(size_t bytes) noexcept {
   OwnMapping larger(bytes);
   if (larger.data_ == nullptr || larger.size_ < size_) return false;
-  if (data_ != nullptr) {
-    if (mremap(data_, size_, size_, MREMAP_MAYMOVE | MREMAP_FIXED, larger.data_) == MAP_FAILED) return false;
-    Unregister(slot_);
-    // Only the guards are ours still: another thread may have mapped the place between them by now.
-    const size_t page = PageSize();
-    munmap(static_cast<char*>(data_) - page, page);
-    munmap(static_cast<char*>(data_) + size_, page);
-    data_ = nullptr;
+  if (data_ != nullptr && moved_) {
+    // Pages that were moved once do not merge with those behind them, and before Linux 6.17 mremap takes one mapping
+    // only.
+    std::memcpy(larger.data_, data_, size_);
+  } else if (data_ != nullptr) {
+    const bool moved = mremap(data_, size_, size_, MREMAP_MAYMOVE | MREMAP_FIXED, larger.data_) != MAP_FAILED;
+    // The place that was left is a hole by now, which another thread may have mapped: only the guards are ours still.
+    // A failure may have left such a hole at the front of `larger` (mremap unmaps the target first).
+    OwnMapping& left = moved ? *this : larger;
+    left.LeaveHole(size_);
+    if (!moved) return false;
+    larger.moved_ = true;
   }
   std::swap(*this, larger);
   return true;
 }
 
+void OwnMapping::LeaveHole(size_t bytes) noexcept {
+  Unregister(slot_);
+  const size_t page = PageSize();
+  munmap(static_cast<char*>(data_) - page, page);
+  munmap(static_cast<char*>(data_) + bytes, size_ - bytes + page);
+  data_ = nullptr;
+  size_ = 0;
+  slot_ = -1;
+}
+
 OwnMapping::OwnMapping(OwnMapping&& other) noexcept
     : data_(std::exchange(other.data_, nullptr)),
       size_(std::exchange(other.size_, 0)),
-      slot_(std::exchange(other.slot_, -1)) {}
+      slot_(std::exchange(other.slot_, -1)),
+      moved_(std::exchange(other.moved_, false)) {}
 
 OwnMapping& OwnMapping::operator=(OwnMapping&& other) noexcept {
   std::swap(data_, other.data_);
   std::swap(size_, other.size_);
   std::swap(slot_, other.slot_);
+  std::swap(moved_, other.moved_);
   return *this;
 }
 

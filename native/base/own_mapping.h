@@ -27,17 +27,21 @@ class OwnMapping {
   OwnMapping& operator=(const OwnMapping&) = delete;
   ~OwnMapping();
 
-  // Makes it at least `bytes` long, perhaps elsewhere: its pages are moved and not copied. False, and nothing has
-  // changed, when the kernel refuses.
+  // Makes it at least `bytes` long, perhaps elsewhere: its pages are moved the first time, later copied. False, and
+  // nothing has changed, when the kernel refuses.
   bool Grow(size_t bytes) noexcept;
 
   void* data() const noexcept { return data_; }
   size_t size() const noexcept { return size_; }
 
  private:
+  // Gives up what is ours but for the first `bytes`, which are no longer.
+  void LeaveHole(size_t bytes) noexcept;
+
   void* data_ = nullptr;
   size_t size_ = 0;
   int slot_ = -1;
+  bool moved_ = false;
 };
 
 // Copies up to `capacity` live ranges to `out` and returns how many. Ranges beyond the register's 64 slots are not

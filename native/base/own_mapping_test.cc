@@ -71,6 +71,26 @@ TEST(OwnMapping, IsListedUntilItGoes) {
   EXPECT_FALSE(IsListed(start, end));
 }
 
+// Pages moved once stay a mapping of their own, so a second move takes two: before Linux 6.17 mremap refuses that,
+// having unmapped the target already.
+TEST(OwnMapping, GrowsAgainAndAgainWithWhatItHolds) {
+  OwnMapping mapping(PageSize());
+  std::memset(mapping.data(), 1, mapping.size());
+  for (size_t pages = 8; pages <= 8 * 8 * 8 * 8; pages *= 8) {
+    const size_t held = mapping.size();
+    const uint64_t before = Address(mapping);
+    ASSERT_TRUE(mapping.Grow(pages * PageSize()));
+    ASSERT_EQ(mapping.size(), pages * PageSize());
+    EXPECT_TRUE(IsListed(Address(mapping), Address(mapping) + mapping.size()));
+    EXPECT_FALSE(IsListed(before, before + held));
+    const auto* bytes = static_cast<const unsigned char*>(mapping.data());
+    for (size_t i = 0; i < mapping.size(); i++) ASSERT_EQ(bytes[i], i < held ? 1 : 0);
+    std::memset(mapping.data(), 1, mapping.size());
+  }
+  EXPECT_FALSE(mapping.Grow(size_t{1} << 50));
+  EXPECT_EQ(static_cast<const char*>(mapping.data())[0], 1);
+}
+
 TEST(OwnMapping, KeepsWorkingWhenTheRegisterIsFull) {
   std::vector<OwnMapping> mappings;
   for (int i = 0; i < 100; i++) mappings.emplace_back(1);

@@ -48,7 +48,7 @@ bool Scratch::Grow(size_t bytes) noexcept {
   if (data_ == nullptr || block_ >= 0) {
     Scratch larger(bytes);
     if (larger.data_ == nullptr) return false;
-    if (size_ > 0) std::memcpy(larger.data_, data_, size_);
+    if (data_ != nullptr) std::memcpy(larger.data_, data_, size_);
     std::swap(*this, larger);
     return true;
   }

@@ -25,7 +25,7 @@ bool Assign(pid_t pid, size_t count, Fact&& fact, MappedArray<Owner>& owners) no
 bool AssignGrowthOwners(pid_t pid, const GrowthTable& table, MappedArray<Owner>& owners) noexcept {
   const auto fact = [&](size_t i) -> MappingFacts {
     const GrowthRow& row = table.rows[i];
-    return {row.map.start, row.map.end, row.map.inode, row.map.perms, table.names.At(row.map.name), {},
+    return {row.map.start,   row.map.end, row.map.inode, row.map.perms, table.names.At(row.map.name), {},
             row.malloc_chunk};
   };
   return Assign(pid, table.rows.size(), fact, owners);
@@ -38,12 +38,8 @@ bool AssignSmapsOwners(pid_t pid, SmapsTable& table) noexcept {
     const auto string = [](const StringTable& strings, double id) {
       return id < static_cast<double>(strings.size()) ? strings.At(static_cast<size_t>(id)) : std::string_view();
     };
-    return {static_cast<uint64_t>(cell[kStart]),
-            static_cast<uint64_t>(cell[kEnd]),
-            static_cast<uint64_t>(cell[kInode]),
-            static_cast<uint32_t>(cell[kPerms]),
-            string(table.names, cell[kName]),
-            string(table.flags, cell[kFlags]),
+    return {static_cast<uint64_t>(cell[kStart]), static_cast<uint64_t>(cell[kEnd]), static_cast<uint64_t>(cell[kInode]),
+            static_cast<uint32_t>(cell[kPerms]), string(table.names, cell[kName]), string(table.flags, cell[kFlags]),
             // smaps does not look inside; large blocks of malloc are far more common than other direct mappings
             true};
   };

@@ -38,7 +38,10 @@ test('a process that has gone', async (t) => {
 
 test('a process that has ended and whose parent has not asked for it', async (t) => {
   // The shell becomes a program that never waits for the child it has inherited, and which ends only then.
-  const { line } = await start(t, 'sh', ['-c', 'until grep -q sleep /proc/$$/comm; do :; done & echo $!; exec sleep 600'])
+  const { line } = await start(t, 'sh', [
+    '-c',
+    'until grep -q sleep /proc/$$/comm; do :; done & echo $!; exec sleep 600',
+  ])
   const pid = Number(line)
   while (!/\) Z /.test(readFileSync(`/proc/${pid}/stat`, 'latin1')))
     await new Promise((resolve) => setImmediate(resolve))
