@@ -1,27 +1,23 @@
 /** The binding's interface served from Node's own numbers, for machines without the addon. What Node cannot know is NaN. */
 
 import { constants } from 'node:os'
-import type { Binding } from './binding.js'
-
-/** Mirrors binding.ts OUT; repeated as numbers because binding.ts imports this file. */
-const ERRNO = 0
-const FIRST_RUSAGE = 4
+import { type Binding, OUT } from './seam.js'
 
 export function fallbackBinding(out: Float64Array): Binding {
   let region: Int32Array = new Int32Array(1)
 
   function fill(first: number, values: number[]): void {
     out.set(values, first)
-    out[ERRNO] = 0
+    out[OUT.errno] = 0
   }
 
   function readUsage(): void {
-    fill(1, [process.memoryUsage.rss(), Number.NaN, Number.NaN])
+    fill(OUT.rss, [process.memoryUsage.rss(), Number.NaN, Number.NaN])
   }
 
   function readRusageSelf(): void {
     const r = process.resourceUsage()
-    fill(FIRST_RUSAGE, [
+    fill(OUT.userCpuMs, [
       r.userCPUTime / 1000,
       r.systemCPUTime / 1000,
       r.maxRSS * 1024,
@@ -35,7 +31,7 @@ export function fallbackBinding(out: Float64Array): Binding {
   }
 
   function readUnknownRusage(): void {
-    fill(FIRST_RUSAGE, new Array(9).fill(Number.NaN))
+    fill(OUT.userCpuMs, new Array(9).fill(Number.NaN))
   }
 
   function unsupported(): never {
@@ -55,10 +51,10 @@ export function fallbackBinding(out: Float64Array): Binding {
       readUsage()
     },
     readMalloc() {
-      fill(13, new Array(4).fill(Number.NaN))
+      fill(OUT.mallocInUse, new Array(4).fill(Number.NaN))
     },
     readExternal() {
-      fill(17, [process.memoryUsage().external])
+      fill(OUT.external, [process.memoryUsage().external])
     },
     currentRegion: () => region[0]!,
     readSmaps: async () => unsupported(),

@@ -7,6 +7,6 @@ import { isMainThread } from 'node:worker_threads'
 
 if (isMainThread) {
   // Not an import: each worker would load the whole recorder only to leave it alone.
-  const { startRecording } = require('./recorder.js') as typeof import('./recorder.js')
+  const { startRecording } = require('./run/recorder.js') as typeof import('./run/recorder.js')
   startRecording()
 }

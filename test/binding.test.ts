@@ -2,20 +2,10 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import {
-  addonProblem,
-  type Binding,
-  binding,
-  GROWTH_CELLS,
-  LEDGER,
-  OUT,
-  out,
-  RESIDENCY_SOURCES,
-  regionWord,
-  SMAPS_CELLS,
-} from '#dist/binding'
+import { addonProblem, binding, out, regionWord } from '#dist/binding'
 import { fallbackBinding } from '#dist/fallback'
 import { OWNERS } from '#dist/owners'
+import { type Binding, GROWTH_CELLS, LEDGER, OUT, RESIDENCY_SOURCES, SMAPS_CELLS } from '#dist/seam'
 
 test('the addon is loaded', () => {
   assert.equal(addonProblem, null)

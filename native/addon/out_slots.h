@@ -1,4 +1,4 @@
-// The slots of the array that hot readings write to. Mirrors OUT in src/binding.ts, where each is explained.
+// The slots of the array that hot readings write to. Mirrors OUT in src/seam.ts, where each is explained.
 #pragma once
 
 namespace tidemark {

@@ -101,7 +101,7 @@ struct SmapsJob {
 };
 
 struct GrowthJob {
-  static constexpr size_t kCells = 10;  // src/binding.ts GROWTH_COLUMNS
+  static constexpr size_t kCells = 10;  // src/seam.ts GROWTH_CELLS
   GrowthTable table;
   MappedArray<Owner> owners;
 

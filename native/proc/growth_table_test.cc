@@ -162,6 +162,23 @@ TEST(ReadGrowthTable, KnowsEachOfAThousandBlocks) {
   Unmap(memory, 2 * kBlocks * kPage);
 }
 
+// One that can be written only is resident and cannot be read, like one that has vanished since.
+TEST(ReadGrowthTable, KnowsTheBlocksBehindAMappingThatCannotBeRead) {
+  char* memory = Map(6 * kPage);
+  const uint64_t header[] = {0, kPage | 2};
+  for (int i = 0; i < 6; i += 2) std::memcpy(memory + i * kPage, header, sizeof header);
+  mprotect(memory + kPage, kPage, PROT_NONE);
+  mprotect(memory + 2 * kPage, kPage, PROT_WRITE);
+  mprotect(memory + 3 * kPage, kPage, PROT_NONE);
+  mprotect(memory + 5 * kPage, kPage, PROT_NONE);
+  GrowthTable table;
+  ASSERT_FALSE(ReadGrowthTable(0, table));
+  EXPECT_TRUE(RowAt(table, memory)->malloc_chunk);
+  EXPECT_FALSE(RowAt(table, memory + 2 * kPage)->malloc_chunk);
+  EXPECT_TRUE(RowAt(table, memory + 4 * kPage)->malloc_chunk);
+  Unmap(memory, 6 * kPage);
+}
+
 TEST(ReadGrowthTable, ReadsTwentyThousandMappings) {
   constexpr uint64_t kCount = 20'000;
   char* memory = Map(kCount * kPage);

@@ -232,6 +232,25 @@ TEST(ReadResidency, CountsNothingInARangeThatHasVanishedAndAllOfItsNeighbours) {
   munmap(memory - kPage, (3 * 8 + 2) * kPage);
 }
 
+TEST(ReadResidency, KnowsWhetherTheFirstPageIsResidentInARangeOfSeveralSlices) {
+  char* memory = Map(40 * kMiB);
+  const uint64_t start = reinterpret_cast<uint64_t>(memory);
+  for (const bool touched : {false, true}) {
+    Touch(memory, 16 * kMiB, 16 * kMiB + kPage);
+    Touch(memory, 32 * kMiB, 33 * kMiB);
+    if (touched) Touch(memory, 0, kPage);
+    for (const pid_t pid : {0, getpid()}) {
+      RangeArray anonymous;
+      RangeArray cow;
+      *anonymous.Append() = {start, start + 40 * kMiB, 0, 0, false};
+      ResidencySource source;
+      ASSERT_FALSE(ReadResidency(pid, anonymous, cow, source));
+      EXPECT_EQ(anonymous[0].first_page_resident, touched) << "pid " << pid;
+    }
+  }
+  munmap(memory - kPage, 40 * kMiB + 2 * kPage);
+}
+
 TEST(ReadResidency, OfNothingIsNothing) {
   RangeArray anonymous;
   RangeArray cow;

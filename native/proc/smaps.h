@@ -17,7 +17,7 @@
 
 namespace tidemark {
 
-// Cells of a row, in the order that src/binding.ts SMAPS_COLUMNS names them. Sizes are bytes.
+// Cells of a row, in the order that src/seam.ts SMAPS_CELLS names them. Sizes are bytes.
 enum SmapsCell : int {
   kStart,
   kEnd,

@@ -229,7 +229,7 @@ TEST(SmapsParser, ReadsNothingByPositionThatItWouldNotReadByKey) {
        {"Rss:                   8 MB\n", "Rss:                 1 8 kB\n", "Rss:                8  kB\n",
         "Rss:                 0x8 kB\n", "Rss:                     kB\n", "Rss:            \t      8 kB\n",
         "Rss:            00000008 kB\n", "Rss:                  -8 kB\n", "Rss:            (      8 kB\n",
-        "Rss: 123456789012345678\n", "Rss:1234567890   12345678 kB\n"}) {
+        "Rss: 1234567890123456789\n", "Rss: 1234567890123456789 kB\n", "Rss:1234567890   12345678 kB\n"}) {
     for (const char* second :
          {"THPeligible:           1\n", "THPeligible:           1 \n", "THPeligible: 123456789012\n"}) {
       EXPECT_EQ(WholeDifference(first + kHeader + odd + second), "") << odd;

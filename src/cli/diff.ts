@@ -1,10 +1,9 @@
 /** `tidemark diff`: what changed between two saved tables of mappings. */
 
 import { readFileSync } from 'node:fs'
-import { TidemarkError } from '../errors.js'
+import { errorCode, TidemarkError } from '../errors.js'
 import { Mappings } from '../readings/mappings.js'
 import type { MappingChange } from '../readings/mappings-diff.js'
-import { errorCode } from '../system-error.js'
 import { formatBytes } from '../units.js'
 import { type Command, expectWords, parse } from './command.js'
 import { printable, table } from './table.js'

@@ -1,6 +1,6 @@
 /** `tidemark report`: the verdict of an earlier run, made again from its timeline. */
 
-import { conclude } from '../conclude.js'
+import { conclude } from '../run/conclude.js'
 import { type Command, expectWords, parse } from './command.js'
 import { summarise } from './summary.js'
 import { styleFor } from './terminal.js'

@@ -1,7 +1,7 @@
 /** `tidemark status`: what tidemark can see here, and what is missing. */
 
 import { type ProcessStatus, processStatus, status as readStatus } from '../readings/status.js'
-import { limitWords } from '../wording.js'
+import { limitWords } from '../report/wording.js'
 import { type Command, expectWords, parse, toPid } from './command.js'
 
 const NAME_WIDTH = 16

@@ -1,10 +1,10 @@
 /** The verdict in about ten lines that a person understands at once. Pure. */
 
 import type { Cause, Verdict } from '../growth/verdict.js'
-import { type History, hasOwners, type Point } from '../history.js'
 import { OWNERS, type Owner } from '../owners.js'
+import { type History, hasOwners, type Point } from '../report/history.js'
+import { growthWords, headline, limitWords, sentence, skippedWords } from '../report/wording.js'
 import { formatBytes, formatDuration } from '../units.js'
-import { growthWords, headline, KIND_WORD, limitWords, sentence, skippedWords } from '../wording.js'
 import { sparkline } from './sparkline.js'
 import { printable } from './table.js'
 import type { Style } from './terminal.js'
@@ -37,7 +37,7 @@ const BADGE = {
 } as const
 
 export function summarise({ verdict, history, skipped = 0, ended, folder }: Summary, style: Style): string {
-  const badge = style([...BADGE[verdict.kind]], ` ${KIND_WORD[verdict.kind].toUpperCase()} `)
+  const badge = style([...BADGE[verdict.kind]], ` ${verdict.kind.toUpperCase()} `)
   const points = history.points()
   const lines = [`\n${badge} ${style('bold', sentence(headline(verdict)))}\n`]
   const say = (label: string, text: string) => lines.push(`  ${style('dim', label.padEnd(LABEL_WIDTH))}${text}`)
@@ -120,8 +120,8 @@ function ownerLines(
 
 function causeWords(cause: Cause, style: Style): string {
   // The rate of a warm-up is that of its settled part: no news.
-  if (cause.kind === 'warm-up') return `${style('cyan', KIND_WORD[cause.kind])}, then settled`
-  return `${style(cause.kind === 'leak' ? 'red' : 'yellow', KIND_WORD[cause.kind])}: ${growthWords(cause.growth)}`
+  if (cause.kind === 'warm-up') return `${style('cyan', cause.kind)}, then settled`
+  return `${style(cause.kind === 'leak' ? 'red' : 'yellow', cause.kind)}: ${growthWords(cause.growth)}`
 }
 
 function regionLines(history: History): string[] {

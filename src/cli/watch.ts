@@ -4,11 +4,11 @@ import { readFileSync } from 'node:fs'
 import type { TidemarkError } from '../errors.js'
 import type { Verdict } from '../growth/verdict.js'
 import { watch as startWatch, type Watch } from '../growth/watch.js'
-import { History } from '../history.js'
 import { OWNERS, type Owner } from '../owners.js'
 import type { Reading } from '../readings/reading.js'
+import { History } from '../report/history.js'
+import { headline } from '../report/wording.js'
 import { formatBytes } from '../units.js'
-import { headline, KIND_WORD } from '../wording.js'
 import { type Command, expectWords, parse, toInterval, toPid, UsageError } from './command.js'
 import { LiveBlock } from './live-block.js'
 import { summarise } from './summary.js'
@@ -103,7 +103,7 @@ function textLines(): View {
     show(reading, verdict) {
       const time = clock(reading.t)
       process.stdout.write(`${time}  ${readingWords(reading)}\n`)
-      const verdictLine = `${KIND_WORD[verdict.kind]}: ${headline(verdict)}`
+      const verdictLine = `${verdict.kind}: ${headline(verdict)}`
       // The rate in a headline changes with every reading; its kind is news.
       if (said !== undefined && said !== verdict.kind) process.stdout.write(`${time}  ${verdictLine}\n`)
       said = verdict.kind

@@ -16,9 +16,6 @@ const readText: ReadText = (path) => {
   }
 }
 
-/** cgroup v1 says "no limit" with a number near 2^63. */
-const V1_UNLIMITED = 2 ** 60
-
 interface Mount {
   root: string
   at: string
@@ -89,7 +86,8 @@ function cgroupLimit(pid: number | 'self', read: ReadText): MemoryLimit | null {
     const path = line.slice(line.indexOf(':', line.indexOf(':') + 1) + 1)
     for (const folder of foldersOf(mount, path)) {
       const bytes = numberIn(read(join(folder, files.max)))
-      if (bytes === null || bytes >= V1_UNLIMITED) continue
+      // Without a limit v2 says "max"; v1 says a number near 2^63, which always has the most room.
+      if (bytes === null) continue
       const current = numberIn(read(join(folder, files.current))) ?? 0
       const cache = statOf(read(join(folder, 'memory.stat')), files.inactiveFile)
       const limit: MemoryLimit = { bytes, source: 'cgroup', used: Math.max(0, current - cache) }

@@ -1,4 +1,4 @@
-/** One mapping (VMA) of a process. Types only. */
+/** One mapping (VMA) of a process, and sums over some. Types only. */
 
 import type { Owner } from '../owners.js'
 
@@ -52,3 +52,13 @@ export interface Mapping {
 
 /** The fields of a mapping that are numbers. */
 export type MappingColumn = Exclude<keyof Mapping, 'perms' | 'device' | 'name' | 'flags' | 'owner'>
+
+/** Sums over some mappings, bytes. */
+export interface MappingTotals {
+  count: number
+  size: number
+  rss: number
+  pss: number
+  anon: number
+  swap: number
+}

@@ -1,7 +1,6 @@
 /** Prints mappings the way pmap -X does: one a line, KiB, totals below. */
 
-import type { Mapping } from './mapping.js'
-import type { MappingTotals } from './mappings.js'
+import type { Mapping, MappingTotals } from './mapping.js'
 
 const COLUMNS = ['size', 'rss', 'pss', 'anon', 'swap'] as const
 const HEADINGS = ['Size', 'RSS', 'PSS', 'Anon', 'Swap']

@@ -1,21 +1,12 @@
-import { binding, GROWTH_CELLS, type RawTable, SMAPS_CELLS } from '../binding.js'
+import { binding } from '../binding.js'
 import { TidemarkError } from '../errors.js'
 import { OWNERS, type Owner } from '../owners.js'
-import type { Mapping, MappingColumn } from './mapping.js'
+import { GROWTH_CELLS, type RawTable, SMAPS_CELLS } from '../seam.js'
+import type { Mapping, MappingColumn, MappingTotals } from './mapping.js'
 import { diffMappings, type MappingsDiff } from './mappings-diff.js'
 import { mappingsText } from './mappings-text.js'
 import { checkPid } from './pid.js'
 import { noMemoryError, procError } from './proc-error.js'
-
-/** Sums over some mappings, bytes. */
-export interface MappingTotals {
-  count: number
-  size: number
-  rss: number
-  pss: number
-  anon: number
-  swap: number
-}
 
 export interface MappingGroup extends MappingTotals {
   key: string

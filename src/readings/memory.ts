@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { getHeapSpaceStatistics, getHeapStatistics, type HeapSpaceInfo } from 'node:v8'
-import { binding, OUT, out } from '../binding.js'
+import { binding, out } from '../binding.js'
+import { OUT } from '../seam.js'
 import { memoryLimit } from './limits.js'
 import type { MemoryLimit } from './reading.js'
 import { type Usage, usage } from './usage.js'

@@ -1,8 +1,9 @@
 /** Turns what failed natively into an error that says what to do. */
 
 import { getSystemErrorName } from 'node:util'
-import { addonProblem, type NativeFailure } from '../binding.js'
+import { addonProblem } from '../binding.js'
 import { TidemarkError } from '../errors.js'
+import type { NativeFailure } from '../seam.js'
 
 /** EBADMSG, by which native code says that text was not as documented; Node has no name for it. */
 const BAD_FORMAT = 74

@@ -1,5 +1,6 @@
-import { binding, OUT, out } from '../binding.js'
+import { binding, out } from '../binding.js'
 import { TidemarkError } from '../errors.js'
+import { OUT } from '../seam.js'
 
 /** What the kernel has charged to a process, a thread or the ended children. Without the addon, NaN where Node cannot know. */
 export interface ResourceUsage {

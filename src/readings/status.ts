@@ -1,6 +1,7 @@
 import { release } from 'node:os'
-import { addonProblem, binding, type Capabilities } from '../binding.js'
+import { addonProblem, binding } from '../binding.js'
 import { TidemarkError, type TidemarkErrorCode } from '../errors.js'
+import type { Capabilities } from '../seam.js'
 import { version } from '../version.js'
 import { memoryLimit } from './limits.js'
 import { checkPid } from './pid.js'

@@ -1,7 +1,8 @@
 /** Takes the one periodic reading that everything above is fed with: timeline, watch, detector. */
 
-import { addonProblem, binding, LEDGER } from '../binding.js'
+import { addonProblem, binding } from '../binding.js'
 import { OWNERS, type OwnerBytes } from '../owners.js'
+import { LEDGER } from '../seam.js'
 import { memoryLimit } from './limits.js'
 import { checkPid } from './pid.js'
 import { noMemoryError, procError } from './proc-error.js'

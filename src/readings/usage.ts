@@ -1,4 +1,5 @@
-import { binding, OUT, out } from '../binding.js'
+import { binding, out } from '../binding.js'
+import { OUT } from '../seam.js'
 import { procError } from './proc-error.js'
 
 export interface Usage {

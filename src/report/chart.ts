@@ -4,9 +4,9 @@
  * Owners that grew lie on top: a flat base shows growth where an area that rides on another's waves would hide it.
  */
 
-import { hasOwners, type Point } from '../history.js'
 import { OWNERS, type Owner } from '../owners.js'
 import { formatBytes, formatDuration } from '../units.js'
+import { hasOwners, type Point } from './history.js'
 import { Html, html } from './html.js'
 
 /** The side of the viewBox, in both directions. */

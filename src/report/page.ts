@@ -2,24 +2,15 @@
 
 import { basename } from 'node:path'
 import type { Cause, Verdict } from '../growth/verdict.js'
-import { type History, hasOwners } from '../history.js'
 import { OWNERS, type Owner } from '../owners.js'
 import type { RunInfo } from '../readings/reading.js'
 import { formatBytes, formatDuration, formatRate } from '../units.js'
-import {
-  growthWords,
-  headline,
-  intervalWords,
-  KIND_WORD,
-  LIMIT_SOURCE,
-  limitWords,
-  OWNER_MEANING,
-  sentence,
-} from '../wording.js'
 import { chartData, hoverData, renderChart, swatch } from './chart.js'
+import { type History, hasOwners } from './history.js'
 import { HOVER } from './hover.js'
 import { Html, html, jsonScript } from './html.js'
 import { STYLE } from './style.js'
+import { growthWords, headline, intervalWords, LIMIT_SOURCE, limitWords, OWNER_MEANING, sentence } from './wording.js'
 
 const MOST_REGIONS = 50
 
@@ -39,13 +30,13 @@ export function renderReport({ verdict, history, info }: ReportInput): string {
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'">
-<title>${KIND_WORD[verdict.kind]}: ${title} (tidemark)</title>
+<title>${verdict.kind}: ${title} (tidemark)</title>
 <style>${new Html(STYLE)}</style>
 </head>
 <body style="--kind:var(--${verdict.kind})">
 <main>
 <header>
-<span class="kind">${KIND_WORD[verdict.kind]}</span>
+<span class="kind">${verdict.kind}</span>
 <h1>${sentence(headline(verdict))}</h1>
 <p class="run">${runWords(history, info)}</p>
 </header>
@@ -142,7 +133,7 @@ ${rows.map(
 }
 
 function kindTag(kind: Cause['kind']): Html {
-  return html`<span class="tag" style="--kind:var(--${kind})">${KIND_WORD[kind]}</span>`
+  return html`<span class="tag" style="--kind:var(--${kind})">${kind}</span>`
 }
 
 function evidence(sentences: string[]): Html | null {

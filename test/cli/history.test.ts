@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Reading } from 'tidemark'
-import { History } from '#dist/history'
+import { History } from '#dist/report/history'
 
 function reading(t: number, rss: number): Reading {
   return { t, rss, anon: rss, file: 0, shmem: 0, swap: 0, owners: { malloc: rss } }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Reading, Verdict } from 'tidemark'
-import { History } from '#dist/history'
+import { History } from '#dist/report/history'
 import { jsonScript } from '#dist/report/html'
 import { renderReport } from '#dist/report/page'
 

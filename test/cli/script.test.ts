@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { findTarget } from '#dist/cli/script'
 import { inForeground } from '#dist/cli/signals'
-import { forgetPreload } from '#dist/recorder'
+import { forgetPreload } from '#dist/run/recorder'
 import { temporaryFolder, write } from './tidemark.js'
 
 test('a script runs under the Node that runs tidemark', (t) => {

@@ -6,7 +6,7 @@ import { sparkline } from '#dist/cli/sparkline'
 import { summarise } from '#dist/cli/summary'
 import { printable, table } from '#dist/cli/table'
 import { plain, styleFor } from '#dist/cli/terminal'
-import { History } from '#dist/history'
+import { History } from '#dist/report/history'
 
 const MIB = 2 ** 20
 

@@ -9,12 +9,14 @@ const LIBRARY = JSON.stringify(DIST)
 test('each thread has its own array of readings', async () => {
   const result = await runNode(`
     const { Worker } = require('node:worker_threads')
-    const { binding, out, OUT, regionWord } = require(${JSON.stringify(`${DIST}/binding`)})
+    const { binding, out, regionWord } = require(${JSON.stringify(`${DIST}/binding`)})
+    const { OUT } = require(${JSON.stringify(`${DIST}/seam`)})
     out.fill(-1)
     regionWord[0] = 7
     const worker = new Worker(\`
       const { parentPort } = require('node:worker_threads')
-      const { binding, out, OUT, regionWord } = require(${JSON.stringify(`${DIST}/binding`)})
+      const { binding, out, regionWord } = require(${JSON.stringify(`${DIST}/binding`)})
+    const { OUT } = require(${JSON.stringify(`${DIST}/seam`)})
       regionWord[0] = 9
       for (let i = 0; i < 1000; i++) { binding.readUsage(); binding.readRusageThread() }
       parentPort.postMessage({ rss: out[OUT.rss], region: binding.currentRegion() })\`, { eval: true })

@@ -5,17 +5,17 @@
 
 import { writeSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { TidemarkError } from './errors.js'
-import { watch } from './growth/watch.js'
-import type { Reading, RunInfo } from './readings/reading.js'
-import { usage } from './readings/usage.js'
-import { regionLines } from './regions/region.js'
+import { TidemarkError } from '../errors.js'
+import { watch } from '../growth/watch.js'
+import type { Reading, RunInfo } from '../readings/reading.js'
+import { usage } from '../readings/usage.js'
+import { regionLines } from '../regions/region.js'
+import { headline } from '../report/wording.js'
+import { parseDuration } from '../units.js'
+import { version } from '../version.js'
 import { defaultFolder, REPORT, TIMELINE } from './run-folder.js'
 import { SETTINGS } from './settings.js'
 import { TimelineWriter } from './timeline.js'
-import { parseDuration } from './units.js'
-import { version } from './version.js'
-import { headline, KIND_WORD } from './wording.js'
 
 const DEFAULT_INTERVAL_MS = 1000
 
@@ -82,7 +82,7 @@ function report(folder: string): void {
   const { conclude } = require('./conclude.js') as typeof import('./conclude.js')
   const { run, problem } = conclude(folder)
   if (problem) warn(problem)
-  say(`${KIND_WORD[run.verdict.kind]}: ${headline(run.verdict)}. See ${join(folder, REPORT)}`)
+  say(`${run.verdict.kind}: ${headline(run.verdict)}. See ${join(folder, REPORT)}`)
 }
 
 /** Settings leave the environment at once, so that the processes this one starts are not recorded by accident. */

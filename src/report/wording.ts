@@ -1,8 +1,8 @@
 /** What tidemark says: one wording for the terminal and the page. Pure. */
 
-import type { GrowthRate, Verdict, VerdictKind } from './growth/verdict.js'
-import { OWNERS, type Owner } from './owners.js'
-import { formatBytes, formatDuration, formatRate } from './units.js'
+import type { GrowthRate, Verdict } from '../growth/verdict.js'
+import { OWNERS, type Owner } from '../owners.js'
+import { formatBytes, formatDuration, formatRate } from '../units.js'
 
 /** What each owner is, in the words of somebody who has never read tidemark's documents. */
 export const OWNER_MEANING: Record<Owner, string> = {
@@ -19,14 +19,6 @@ export const OWNER_MEANING: Record<Owner, string> = {
   shmem: 'shared memory',
   profiler: 'tidemark itself',
   unexplained: 'not accounted for',
-}
-
-export const KIND_WORD: Record<VerdictKind, string> = {
-  leak: 'leak',
-  retention: 'retention',
-  'warm-up': 'warm-up',
-  steady: 'steady',
-  unknown: 'unknown',
 }
 
 /** The verdict in one sentence. */

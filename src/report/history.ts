@@ -4,8 +4,8 @@
  * hides a peak. Growth is not judged from here; growth/detector.ts reads every reading.
  */
 
-import { OWNERS, type OwnerBytes } from './owners.js'
-import type { MemoryLimit, Reading, RegionLine } from './readings/reading.js'
+import { OWNERS, type OwnerBytes } from '../owners.js'
+import type { MemoryLimit, Reading, RegionLine } from '../readings/reading.js'
 
 const MOST_POINTS = 400
 

@@ -6,10 +6,9 @@
 
 import { closeSync, fstatSync, mkdirSync, openSync, readSync, constants as to, write, writeSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { TidemarkError } from './errors.js'
-import { OWNERS, type Owner, type OwnerBytes } from './owners.js'
-import type { HeapReading, MemoryLimit, Reading, RegionLine, RunInfo } from './readings/reading.js'
-import { errorCode } from './system-error.js'
+import { errorCode, TidemarkError } from '../errors.js'
+import { OWNERS, type Owner, type OwnerBytes } from '../owners.js'
+import type { HeapReading, MemoryLimit, Reading, RegionLine, RunInfo } from '../readings/reading.js'
 
 /** A longer line is not a reading: it is skipped without being held in memory. */
 const MAX_LINE_BYTES = 1 << 20

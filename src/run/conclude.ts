@@ -6,15 +6,15 @@
 
 import { renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { TidemarkError } from './errors.js'
-import { Detector } from './growth/detector.js'
-import type { Verdict } from './growth/verdict.js'
-import { History } from './history.js'
-import type { RunInfo } from './readings/reading.js'
-import { renderReport } from './report/page.js'
+import { TidemarkError } from '../errors.js'
+import { Detector } from '../growth/detector.js'
+import type { Verdict } from '../growth/verdict.js'
+import type { RunInfo } from '../readings/reading.js'
+import { History } from '../report/history.js'
+import { renderReport } from '../report/page.js'
+import { skippedWords } from '../report/wording.js'
 import { REPORT, TIMELINE, VERDICT } from './run-folder.js'
 import { cannotWrite, readTimeline } from './timeline.js'
-import { skippedWords } from './wording.js'
 
 /** What a timeline says. */
 export interface Run {

@@ -5,8 +5,8 @@ import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
 import type { Reading, TidemarkError } from 'tidemark'
-import { parseReading, readTimeline, TimelineWriter } from '#dist/timeline'
-import { temporaryFolder, write } from './cli/tidemark.js'
+import { parseReading, readTimeline, TimelineWriter } from '#dist/run/timeline'
+import { temporaryFolder, write } from '../cli/tidemark.js'
 
 const RUN = { tidemark: '1', node: 'v20', pid: 1, script: 'a.js', argv: ['x'], intervalMs: 1, startedAt: '2026' }
 
