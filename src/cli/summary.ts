@@ -130,7 +130,8 @@ function regionLines(history: History): string[] {
     .sort(([, a], [, b]) => b.rss - a.rss)
     .slice(0, MOST_REGIONS)
     .map(([name, { rss, calls, measured }]) => {
-      const counted = measured < calls ? `${calls} calls, ${measured} measured` : `${calls} calls`
+      const all = calls === 1 ? '1 call' : `${calls} calls`
+      const counted = measured < calls ? `${all}, ${measured} measured` : all
       return `${printable(name)} ${formatBytes(rss, { signed: true })} of RSS in ${counted}`
     })
 }

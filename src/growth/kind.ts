@@ -19,7 +19,7 @@ const HOUR = 3600e3
 export const TRIVIAL_BYTES = 3 * MIB
 
 /** In less time anything that fills up looks like a leak, and any pause in it like the end of a warm-up, however many readings there are. */
-const CURVE_MS = 12e3
+export const CURVE_MS = 12e3
 
 /** Standard deviation of the prior on a slope: 1 MB/s, in bytes per ms. The bound depends on it only logarithmically. */
 const TAU = MB / 1000

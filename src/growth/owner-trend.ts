@@ -1,7 +1,7 @@
 /** Decides what is happening to one owner, from all windows of the series that is comparable for it. */
 
 import { OWNERS, type Owner } from '../owners.js'
-import { judge, type WindowKind } from './kind.js'
+import { CURVE_MS, judge, type WindowKind } from './kind.js'
 import type { Points, Series } from './series.js'
 import { theilSen } from './trend.js'
 import type { GrowthRate, VerdictKind } from './verdict.js'
@@ -43,6 +43,9 @@ const HOUR = 3600e3
 const ERROR = 0.05
 const OWNER_ERROR = ERROR / TESTED_OWNERS.length
 
+/** A shorter run leaves no window that may show a leak, once its first quarter is left out. */
+const SHORTEST_RUN_MS = (CURVE_MS * 4) / 3
+
 /** The start of a program looks like a leak: up to 10 s of it are not tested for one, a quarter when little was seen. */
 function leakOrigin(now: number): number {
   return Math.min(10e3, now / 4)
@@ -68,7 +71,11 @@ export function ownerTrend(owner: Owner, resident: Series, floors: Series | unde
   }
   if (owner === 'js-heap') return heapTrend(resident, floors, now)
   const answer = answerFrom(resident, leakOrigin(now), warmUpOrigin(now), now)
-  return describe(owner, answer, 'resident', 'growth is too small or too irregular so far to tell: needs a longer run')
+  const missing =
+    now < SHORTEST_RUN_MS
+      ? `needs a run of at least ${SHORTEST_RUN_MS / 1000} s`
+      : 'growth is too small or too irregular so far to tell: needs a longer run'
+  return describe(owner, answer, 'resident', missing)
 }
 
 /**

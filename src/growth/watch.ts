@@ -3,7 +3,7 @@ import { TidemarkError } from '../errors.js'
 import { majorCollections, observeMajorGc } from '../readings/major-gc.js'
 import { checkPid } from '../readings/pid.js'
 import type { Reading } from '../readings/reading.js'
-import { takeReading } from '../readings/take-reading.js'
+import { takeReading, unmovedReading } from '../readings/take-reading.js'
 import { Detector } from './detector.js'
 import type { Verdict } from './verdict.js'
 
@@ -52,7 +52,8 @@ export class Watch implements AsyncIterable<Reading>, Disposable {
   readonly #intervalMs: number
   #stopGc: () => void = () => {}
   #timer: NodeJS.Timeout | undefined
-  #previous: Reading | undefined
+  /** The latest reading of this process whose owners were read anew. */
+  #table: Reading | undefined
   #sinceTable = 0
   #collections = majorCollections().count
   #said = 'unknown'
@@ -118,19 +119,30 @@ export class Watch implements AsyncIterable<Reading>, Disposable {
   }
 
   async #read(): Promise<void> {
+    let reading: Reading
     try {
-      const previous = this.#sinceTable < READINGS_PER_TABLE ? this.#previous : undefined
-      const reading = await takeReading(this.#pid === undefined ? { previous } : { pid: this.#pid })
-      if (this.#ended.signal.aborted) return
-      this.#sinceTable = previous === undefined ? 0 : this.#sinceTable + 1
-      if (this.#pid === undefined) this.#addCollections(reading)
-      this.#previous = reading
-      this.#detector.add(reading)
-      this.#events.emit('reading', reading)
-      this.#sayGrowth()
+      reading = await this.#take()
     } catch (error) {
       this.#fail(error)
+      return
     }
+    if (this.#ended.signal.aborted) return
+    if (this.#pid === undefined) this.#addCollections(reading)
+    this.#detector.add(reading)
+    this.#events.emit('reading', reading)
+    this.#sayGrowth()
+  }
+
+  async #take(): Promise<Reading> {
+    if (this.#pid !== undefined) return takeReading({ pid: this.#pid })
+    const unmoved = this.#table && this.#sinceTable < READINGS_PER_TABLE ? unmovedReading(this.#table) : null
+    if (unmoved !== null) {
+      this.#sinceTable++
+      return unmoved
+    }
+    this.#sinceTable = 0
+    this.#table = await takeReading()
+    return { ...this.#table }
   }
 
   #addCollections(reading: Reading): void {

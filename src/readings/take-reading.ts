@@ -47,21 +47,23 @@ function readingFromNode(): Reading {
 export interface TakeReadingOptions {
   /** Another process; this one when absent. */
   pid?: number
-  /** A recent reading of this process: its owners stand where memory has not moved since, for the price of one pread. */
-  previous?: Reading | undefined
 }
 
 /** Less than this is noise: the kernel's own counters are off by a batch of pages a CPU. */
 const MOVED_BYTES = 256 * 1024
 
-/** The previous owners with what little has moved left unexplained; null when it is more than that. */
-function unmoved(previous: Reading): Reading | null {
+/**
+ * A reading of this process for the price of one pread, where memory has not moved since `taken`, which takeReading gave:
+ * its owners stand, and what little has moved is unexplained. Null where it is more than that.
+ */
+export function unmovedReading(taken: Reading): Reading | null {
   const { rss, anon } = usage()
-  const drift = rss - previous.rss
-  if (Math.abs(drift) >= MOVED_BYTES || Math.abs(anon - previous.anon) >= MOVED_BYTES) return null
-  const owners = { ...previous.owners, unexplained: (previous.owners.unexplained ?? 0) + drift }
+  const drift = rss - taken.rss
+  const still = Math.abs(drift) < MOVED_BYTES && Math.abs(anon - taken.anon) < MOVED_BYTES // not where anon is not known
+  if (!still) return null
+  const owners = { ...taken.owners, unexplained: (taken.owners.unexplained ?? 0) + drift }
   // The limit stands too: finding it again means some ten files of /proc and cgroupfs, half the price of an idle watch.
-  const { shmem, swap, limit } = previous
+  const { shmem, swap, limit } = taken
   return {
     t: Date.now(),
     rss,
@@ -84,8 +86,6 @@ function unmoved(previous: Reading): Reading | null {
 export async function takeReading(options: TakeReadingOptions = {}): Promise<Reading> {
   const pid = checkPid(options.pid)
   if (pid === 0 && addonProblem !== null) return readingFromNode()
-  const same = pid === 0 && options.previous !== undefined ? unmoved(options.previous) : null
-  if (same !== null) return same
   const ledger = await readLedger(pid)
   if (ledger[LEDGER.mappings] === 0) throw noMemoryError(pid)
   const owners: OwnerBytes = {}
