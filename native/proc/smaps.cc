@@ -123,8 +123,9 @@ const char* SmapsParser::ParseFieldsByPosition(const char* p, const char* end, S
     uint64_t key[2];
     std::memcpy(key, p, kKeyColumns);
     uint64_t value;
-    if (key[0] != known.key[0] || key[1] != known.key[1] || !EightColumns(p + kKeyColumns, value) ||
-        std::memcmp(p + kPlainLine - 1, known.scale == 1 ? "\n" : " kB\n", length - kPlainLine + 1) != 0) {
+    const char* unit = p + kPlainLine - 1;
+    const bool ends = known.scale == 1 ? *unit == '\n' : std::memcmp(unit, " kB\n", 4) == 0;
+    if (key[0] != known.key[0] || key[1] != known.key[1] || !ends || !EightColumns(p + kKeyColumns, value)) {
       return nullptr;
     }
     if (known.cell != kNoCell) row.cell[known.cell] = static_cast<double>(value * static_cast<uint64_t>(known.scale));
