@@ -10,7 +10,7 @@ export const OWNER_MEANING: Record<Owner, string> = {
   'js-code': 'machine code made by V8',
   'array-buffers': 'Buffers and ArrayBuffers',
   wasm: 'WebAssembly memories',
-  malloc: 'native memory in use',
+  malloc: 'native memory, freed but kept included',
   'malloc-free': 'freed, but kept by the allocator',
   'thread-stacks': 'thread stacks',
   mmap: 'memory mapped by native code',
