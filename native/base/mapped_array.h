@@ -1,4 +1,5 @@
-// A growable array of plain structs in memory of our own (see scratch.h): the rows of a table while it is read.
+// A growable array of plain structs in memory of our own: the rows of a table while it is read (MappedArray, see
+// scratch.h), or what is kept for as long as the profiler runs (KeptArray, see own_mapping.h).
 #pragma once
 
 #include <cassert>
@@ -10,7 +11,7 @@
 
 namespace tidemark {
 
-template <class T>
+template <class T, class Memory = Scratch>
 class MappedArray {
   static_assert(std::is_trivially_copyable_v<T>, "rows are moved with memcpy");
 
@@ -49,14 +50,18 @@ class MappedArray {
 
  private:
   bool Grow(size_t need) noexcept {
-    // By eight: what is not touched costs nothing, and what is moved from a kept block is copied once.
-    size_t bytes = memory_.size() == 0 ? Scratch::kBlockBytes : memory_.size() * 8;
+    // Scratch by eight: what is not touched costs nothing, and what is moved from a kept block is copied once.
+    constexpr size_t kFactor = std::is_same_v<Memory, Scratch> ? 8 : 2;
+    size_t bytes = memory_.size() == 0 ? Scratch::kBlockBytes : memory_.size() * kFactor;
     while (bytes < need) bytes *= 2;
     return memory_.Grow(bytes);
   }
 
-  Scratch memory_;
+  Memory memory_;
   size_t size_ = 0;
 };
+
+template <class T>
+using KeptArray = MappedArray<T, OwnMapping>;
 
 }  // namespace tidemark

@@ -8,7 +8,8 @@
 
 namespace tidemark {
 
-class StringTable {
+template <class Memory>
+class BasicStringTable {
  public:
   static constexpr uint32_t kFull = UINT32_MAX;
 
@@ -30,6 +31,12 @@ class StringTable {
     }
     last_ = *slot - 1;
     return last_;
+  }
+
+  // The number of `s`; kFull when it is not there.
+  uint32_t Lookup(std::string_view s) noexcept {
+    const uint32_t* slot = slots_.size() == 0 ? nullptr : Find(s);
+    return slot == nullptr || *slot == 0 ? kFull : *slot - 1;
   }
 
   size_t size() const noexcept { return entries_.size(); }
@@ -57,7 +64,7 @@ class StringTable {
 
   bool Rehash() noexcept {
     const size_t capacity = slots_.size() == 0 ? 256 : slots_.size() * 2;
-    MappedArray<uint32_t> larger;
+    MappedArray<uint32_t, Memory> larger;
     uint32_t* fresh = larger.Append(capacity);
     if (fresh == nullptr) return false;
     std::memset(fresh, 0, capacity * sizeof(uint32_t));
@@ -66,10 +73,13 @@ class StringTable {
     return true;
   }
 
-  MappedArray<char> text_;
-  MappedArray<Entry> entries_;
-  MappedArray<uint32_t> slots_;
+  MappedArray<char, Memory> text_;
+  MappedArray<Entry, Memory> entries_;
+  MappedArray<uint32_t, Memory> slots_;
   uint32_t last_ = 0;
 };
+
+using StringTable = BasicStringTable<Scratch>;         // for the length of one reading
+using KeptStringTable = BasicStringTable<OwnMapping>;  // for as long as the profiler runs
 
 }  // namespace tidemark

@@ -27,6 +27,16 @@ TEST(StringTable, TakesTheEmptyStringEvenAsTheFirst) {
   EXPECT_EQ(table.size(), 2u);
 }
 
+TEST(StringTable, LooksUpWithoutAdding) {
+  StringTable table;
+  EXPECT_EQ(table.Lookup("a"), StringTable::kFull);
+  table.Intern("a");
+  table.Intern("b");
+  EXPECT_EQ(table.Lookup("a"), 0u);
+  EXPECT_EQ(table.Lookup("c"), StringTable::kFull);
+  EXPECT_EQ(table.size(), 2u);
+}
+
 TEST(StringTable, KeepsStringsWithAnyBytesAndLengths) {
   StringTable table;
   const std::string zeros("a\0b", 3);
