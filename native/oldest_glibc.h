@@ -12,5 +12,12 @@
 #endif
 
 #ifdef TIDEMARK_FIRST_GLIBC
-__asm__(".symver dlsym, dlsym@" TIDEMARK_FIRST_GLIBC);  // libdl until 2.34
+// libdl and libpthread until 2.34.
+__asm__(".symver dlsym, dlsym@" TIDEMARK_FIRST_GLIBC);
+__asm__(".symver dlopen, dlopen@" TIDEMARK_FIRST_GLIBC);
+__asm__(".symver pthread_create, pthread_create@" TIDEMARK_FIRST_GLIBC);
+__asm__(".symver pthread_join, pthread_join@" TIDEMARK_FIRST_GLIBC);
+__asm__(".symver pthread_mutex_trylock, pthread_mutex_trylock@" TIDEMARK_FIRST_GLIBC);
+__asm__(".symver pthread_sigmask, pthread_sigmask@" TIDEMARK_FIRST_GLIBC);
+__asm__(".symver pthread_attr_setstacksize, pthread_attr_setstacksize@" TIDEMARK_FIRST_GLIBC);
 #endif

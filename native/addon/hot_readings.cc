@@ -9,6 +9,7 @@
 #include "addon/machine.h"
 #include "addon/out_slots.h"
 #include "addon/thread_data.h"
+#include "hooks/thread_state.h"
 #include "proc/rusage.h"
 #include "proc/statm.h"
 
@@ -103,6 +104,7 @@ void Share(const Napi::CallbackInfo& info) {
   data.region_reference = Napi::Persistent(region);
   data.out = out.Data();
   data.region = region.Data();
+  t_state.region = data.region;
 }
 
 Napi::Value CurrentRegion(const Napi::CallbackInfo& info) {

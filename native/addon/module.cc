@@ -14,6 +14,7 @@ Napi::Object Initialize(Napi::Env env, Napi::Object exports) {
   env.SetInstanceData(data.release());  // deleted with the environment
   ExportHotReadings(env, exports);
   ExportTables(env, exports);
+  ExportProfiler(env, exports);
   ExportMachine(env, exports);
   return exports;
 }

@@ -1,12 +1,9 @@
 // Tables: read and parsed on a pool thread, handed to JavaScript as one array of numbers and the strings it refers to.
 
-#include <napi.h>
-
 #include <cerrno>
 #include <cstring>
-#include <memory>
-#include <string>
 
+#include "addon/async_job.h"
 #include "addon/thread_data.h"
 #include "ledger/light_ledger.h"
 #include "proc/growth_table.h"
@@ -15,74 +12,11 @@
 namespace tidemark {
 namespace {
 
-// Where to write `count` numbers; null where there are none to write, and in a worker that is being terminated, which
-// refuses every call but still completes the work that it has begun.
-double* NewNumbers(Napi::Env env, size_t count, Napi::Float64Array& numbers) {
-  numbers = Napi::Float64Array::New(env, count);
-  return numbers.IsEmpty() ? nullptr : numbers.Data();
-}
-
-Napi::Float64Array ToNumbers(Napi::Env env, const double* data, size_t count) {
-  Napi::Float64Array numbers;
-  double* to = NewNumbers(env, count, numbers);
-  if (to != nullptr && count > 0) std::memcpy(to, data, count * sizeof(double));
-  return numbers;
-}
-
-Napi::Array ToStrings(Napi::Env env, const StringTable& table) {
-  Napi::Array strings = Napi::Array::New(env, table.size());
-  for (uint32_t i = 0; i < table.size(); i++) {
-    const std::string_view s = table.At(i);
-    strings[i] = Napi::String::New(env, s.data(), s.size());
-  }
-  return strings;
-}
-
-// Runs `Job::Read` off the JS thread and settles a promise with `Job::ToJs`, or with a NativeFailure.
-template <class Job>
-class TableWorker : public Napi::AsyncWorker {
- public:
-  TableWorker(Napi::Env env, pid_t pid, napi_deferred promise)
-      : Napi::AsyncWorker(env, "tidemark"), promise_(promise), pid_(pid) {}
-
-  void Execute() override { failure_ = job_.Read(pid_); }
-
-  void OnOK() override {
-    Napi::HandleScope scope(Env());
-    if (!failure_) {
-      napi_resolve_deferred(Env(), promise_, job_.ToJs(Env()));
-      return;
-    }
-    Napi::Object failure = Napi::Object::New(Env());
-    failure.Set("errno", failure_.error);
-    failure.Set("what", failure_.what);
-    failure.Set("line", static_cast<double>(failure_.line));
-    napi_reject_deferred(Env(), promise_, failure);
-  }
-
-  static Napi::Value Start(const Napi::CallbackInfo& info) {
-    napi_deferred deferred = nullptr;
-    napi_value promise = nullptr;
-    // Not Napi::Promise::Deferred: where this is refused, in a worker that is being terminated, that gives back a
-    // promise that was never set, and Node dies of it.
-    if (napi_create_promise(info.Env(), &deferred, &promise) != napi_ok) return {};
-    auto worker = std::make_unique<TableWorker>(info.Env(), info[0].As<Napi::Number>().Int32Value(), deferred);
-    worker.release()->Queue();
-    // NOLINTNEXTLINE(clang-analyzer-cplusplus.NewDeleteLeaks): a worker deletes itself when it is done
-    return {info.Env(), promise};
-  }
-
- private:
-  napi_deferred promise_;
-  pid_t pid_;
-  Failure failure_;
-  Job job_;
-};
-
 struct SmapsJob {
   SmapsTable table;
 
-  Failure Read(pid_t pid) {
+  Failure Read(double argument) {
+    const auto pid = static_cast<pid_t>(argument);
     const Failure failure = ReadSmaps(pid, table);
     if (failure) return failure;
     return AssignSmapsOwners(pid, table) ? Failure{} : FailureAt(ProcPath(pid, "smaps"), ENOMEM);
@@ -105,7 +39,8 @@ struct GrowthJob {
   GrowthTable table;
   MappedArray<Owner> owners;
 
-  Failure Read(pid_t pid) {
+  Failure Read(double argument) {
+    const auto pid = static_cast<pid_t>(argument);
     const Failure failure = ReadGrowthTable(pid, table);
     if (failure) return failure;
     return AssignGrowthOwners(pid, table, owners) ? Failure{} : FailureAt(ProcPath(pid, "maps"), ENOMEM);
@@ -140,7 +75,7 @@ struct GrowthJob {
 struct LedgerJob {
   LightLedger ledger;
 
-  Failure Read(pid_t pid) { return ReadLightLedger(pid, ledger); }
+  Failure Read(double pid) { return ReadLightLedger(static_cast<pid_t>(pid), ledger); }
 
   // rss, anon, file, shmem, swap, mappings, source, then the owners in order.
   Napi::Value ToJs(Napi::Env env) {
@@ -160,9 +95,9 @@ struct LedgerJob {
 }  // namespace
 
 void ExportTables(Napi::Env env, Napi::Object exports) {
-  exports.Set("readSmaps", Napi::Function::New(env, TableWorker<SmapsJob>::Start, "readSmaps"));
-  exports.Set("readGrowth", Napi::Function::New(env, TableWorker<GrowthJob>::Start, "readGrowth"));
-  exports.Set("readLedger", Napi::Function::New(env, TableWorker<LedgerJob>::Start, "readLedger"));
+  exports.Set("readSmaps", Napi::Function::New(env, AsyncJob<SmapsJob>::Start, "readSmaps"));
+  exports.Set("readGrowth", Napi::Function::New(env, AsyncJob<GrowthJob>::Start, "readGrowth"));
+  exports.Set("readLedger", Napi::Function::New(env, AsyncJob<LedgerJob>::Start, "readLedger"));
 }
 
 }  // namespace tidemark

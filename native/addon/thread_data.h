@@ -17,11 +17,14 @@ struct ThreadData {
   // Where readings go before share(), so that a hot reading needs no check.
   double nowhere[24] = {};
   int32_t no_region = 0;
+  // This thread started the sampling session, which ends with it.
+  bool samples = false;
 };
 
 // One file of the addon a surface; each adds its functions to the exports.
 void ExportHotReadings(Napi::Env env, Napi::Object exports);
 void ExportTables(Napi::Env env, Napi::Object exports);
+void ExportProfiler(Napi::Env env, Napi::Object exports);
 void ExportMachine(Napi::Env env, Napi::Object exports);
 
 }  // namespace tidemark

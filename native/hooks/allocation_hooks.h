@@ -1,0 +1,21 @@
+// The hooks themselves: what runs in place of malloc, free and their kin.
+//
+// A malloc that is not sampled costs a compare and a subtraction on a thread-local word and a tail call; a free of a
+// block that was not sampled, a multiplication, a byte of a filter and a tail call. The layout of memory is untouched:
+// a free that is not seen leaves one stale entry, never a broken heap.
+#pragma once
+
+#include <cstdint>
+
+namespace tidemark {
+
+// The hook of a function (Hooked).
+uintptr_t HookOf(int function) noexcept;
+
+// Called after each dlopen of the main executable, outside the loader's locks.
+extern void (*g_after_dlopen)() noexcept;
+
+// Children made by fork inherit the patched slots but not the collector: from then on they take no samples.
+void StopSamplingInChildren() noexcept;
+
+}  // namespace tidemark
