@@ -5,6 +5,7 @@
  */
 
 import { join } from 'node:path'
+import { isMainThread, threadId } from 'node:worker_threads'
 import { fallbackBinding } from './fallback.js'
 import { type Binding, OUT } from './seam.js'
 
@@ -35,3 +36,4 @@ export const binding: Binding = loaded.binding
 export const addonProblem: string | null = loaded.problem
 
 binding.share(out, regionWord)
+if (!isMainThread) binding.nameThread(`worker ${threadId}`)

@@ -12,6 +12,9 @@ export type TidemarkErrorCode =
   | 'ERR_TIDEMARK_OUT_WRITE'
   | 'ERR_TIDEMARK_RUN_FOLDER'
   | 'ERR_TIDEMARK_FILE'
+  | 'ERR_TIDEMARK_PROFILE_RUNNING'
+  | 'ERR_TIDEMARK_PROFILE_STOPPED'
+  | 'ERR_TIDEMARK_PROFILE'
 
 /** The message states the fact and the way out; `cause` holds the system's own error where there was one. */
 export class TidemarkError extends Error {

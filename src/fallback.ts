@@ -1,7 +1,37 @@
 /** The binding's interface served from Node's own numbers, for machines without the addon. What Node cannot know is NaN. */
 
 import { constants } from 'node:os'
-import { type Binding, OUT } from './seam.js'
+import { type Binding, OUT, type SamplingStatus } from './seam.js'
+
+const NO_SAMPLING: SamplingStatus = {
+  running: false,
+  objects: 0,
+  slots: 0,
+  jumpSlots: 0,
+  globDats: 0,
+  absolutes: 0,
+  refused: 0,
+  foreign: 0,
+  unpatched: [],
+  installMs: 0,
+  operators: false,
+  provider: '',
+  samples: 0,
+  liveSamples: 0,
+  liveCapacity: 0,
+  dropped: 0,
+  replaced: 0,
+  unmatched: 0,
+  thinned: 0,
+  overflows: 0,
+  lateDrains: 0,
+  unwindBytes: 0,
+  unwindMs: 0,
+  nodeKeepsFramePointers: false,
+  codeEntries: 0,
+  codeBytes: 0,
+  codeDropped: 0,
+}
 
 export function fallbackBinding(out: Float64Array): Binding {
   let region: Int32Array = new Int32Array(1)
@@ -67,5 +97,15 @@ export function fallbackBinding(out: Float64Array): Binding {
       pageSize: 4096,
       wipeOnFork: false,
     }),
+    startSampling: () => constants.errno.ENOSYS,
+    stopSampling() {},
+    setSamplingInterval() {},
+    readSamples: async () => unsupported(),
+    readRegionSums: () => null,
+    samplingStatus: () => ({ ...NO_SAMPLING, unpatched: [] }),
+    watchCode: () => 2,
+    threadNames: () => [],
+    nameThread() {},
+    captureStack: () => [],
   }
 }

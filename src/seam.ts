@@ -104,6 +104,104 @@ export interface NativeFailure {
   line: number
 }
 
+/** Cells of a row of `RawSamples.frames`. Names index `strings`; -1 is none. */
+export const FRAME_CELLS = {
+  /** 0 unknown, 1 JavaScript, 2 native. */
+  kind: 0,
+  name: 1,
+  /** The callee that was inlined here. */
+  inlined: 2,
+  /** Characters from the start of the script to the call; -1 where it is not known. */
+  position: 3,
+  module: 4,
+  /** Link-time address of the call, and of its function. */
+  address: 5,
+  function: 6,
+  length: 7,
+} as const
+
+/** Cells of a row of `RawSamples.modules`: one object (executable or library) whose code was seen. */
+export const MODULE_CELLS = { path: 0, buildId: 1, start: 2, end: 3, bias: 4, kind: 5, own: 6, length: 7 } as const
+
+/** Cells of a row of `RawSamples.traces`; `first` and `frames` are a range of `stack`, which holds rows of `frames`, leaf first. */
+export const TRACE_CELLS = {
+  first: 0,
+  frames: 1,
+  /** Bits: 1 partial, 2 truncated. */
+  flags: 2,
+  region: 3,
+  thread: 4,
+  /** Five each: count, bytes, variance of the count, of the bytes, samples. */
+  allocated: 5,
+  live: 10,
+  old: 15,
+  length: 20,
+} as const
+
+/** What was sampled since the session began. */
+export interface RawSamples {
+  seconds: number
+  /** Bytes between samples, now. */
+  interval: number
+  frames: Float64Array
+  modules: Float64Array
+  traces: Float64Array
+  stack: Uint32Array
+  strings: string[]
+}
+
+/** Cells of a row of `readRegionSums`. */
+export const REGION_CELLS = {
+  region: 0,
+  thread: 1,
+  allocated: 2,
+  allocatedVariance: 3,
+  live: 4,
+  liveVariance: 5,
+  length: 6,
+} as const
+
+/** How allocation sampling fares. */
+export interface SamplingStatus {
+  running: boolean
+  /** Loaded objects with hooked slots, and the slots by their kind of relocation. */
+  objects: number
+  slots: number
+  jumpSlots: number
+  globDats: number
+  absolutes: number
+  /** Slots that could not be made writable, and slots that hold another allocator's function. */
+  refused: number
+  foreign: number
+  unpatched: { object: string; reason: string }[]
+  /** The longest pass over all slots. */
+  installMs: number
+  /** operator new and delete are hooked as well: here they do not lead to malloc. */
+  operators: boolean
+  /** The object that provides malloc. */
+  provider: string
+  samples: number
+  liveSamples: number
+  liveCapacity: number
+  /** Samples lost because a table was full or its lock held. */
+  dropped: number
+  /** Sampled blocks whose free was not seen: another block came to their address. */
+  replaced: number
+  /** Frees that the filter let through and the live set did not know. */
+  unmatched: number
+  /** How often the interval was doubled because the live set filled up. */
+  thinned: number
+  /** Samples whose stack had no room. */
+  overflows: number
+  lateDrains: number
+  unwindBytes: number
+  unwindMs: number
+  nodeKeepsFramePointers: boolean
+  codeEntries: number
+  codeBytes: number
+  codeDropped: number
+}
+
 export interface Capabilities {
   /** ioctl PAGEMAP_SCAN on our own pagemap, Linux 6.7 and later. */
   pagemapScan: boolean
@@ -140,4 +238,21 @@ export interface Binding {
   /** The same, summed by owner: see LEDGER. Rejects with a NativeFailure. */
   readLedger(pid: number): Promise<Float64Array>
   capabilities(): Capabilities
+  /** Hooks the allocators and takes samples. 0 or an errno: ENOSYS no malloc to hook, EALREADY, ENOMEM. */
+  startSampling(intervalBytes: number, liveCapacity: number): number
+  stopSampling(): void
+  setSamplingInterval(bytes: number): void
+  /** Everything sampled so far, named on a pool thread. Blocks at least `oldMs` old are counted as old too. Rejects with a NativeFailure. */
+  readSamples(oldMs: number): Promise<RawSamples>
+  /** What each region has allocated, and what of it lives, in bytes; at once. Null while samples are being read. */
+  readRegionSums(): Float64Array | null
+  samplingStatus(): SamplingStatus
+  /** Listens to the code that this thread's V8 makes; `existing` also walks what is there. 0 on, 1 already, 2 not possible here. */
+  watchCode(existing: boolean): number
+  /** Names of threads, by the number that samples have; they only become more. '' is a thread called as the process is. */
+  threadNames(): string[]
+  /** What this thread is called in profiles. */
+  nameThread(name: string): void
+  /** Code names of the JavaScript functions that called this, leaf first, as a sample would find them. */
+  captureStack(): string[]
 }

@@ -12,6 +12,7 @@ const HELP = `tidemark: which memory of a process grew, who grew it, and is it a
   tidemark maps PID                      the mappings of a process, like pmap
   tidemark diff A B                      what changed between two saved \`tidemark maps PID --json\`
   tidemark report DIR                    the verdict of an earlier run, from its folder
+  tidemark export PROFILE --to FORMAT    a profile for other tools: flame graphs, Chrome DevTools, speedscope
   tidemark status [PID]                  what tidemark can see here, and what is missing
 
   tidemark COMMAND --help                the options of a command
@@ -27,6 +28,7 @@ const COMMANDS: Record<string, () => Promise<Command>> = {
   maps: async () => (await import('./maps.js')).maps,
   diff: async () => (await import('./diff.js')).diff,
   report: async () => (await import('./report.js')).report,
+  export: async () => (await import('./export.js')).exportProfile,
   status: async () => (await import('./status.js')).status,
 }
 

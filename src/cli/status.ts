@@ -1,7 +1,8 @@
 /** `tidemark status`: what tidemark can see here, and what is missing. */
 
-import { type ProcessStatus, processStatus, status as readStatus } from '../readings/status.js'
+import { listenToCode, testStacks } from '../profile/code-names.js'
 import { limitWords } from '../report/wording.js'
+import { type ProcessStatus, processStatus, status as readStatus } from '../status.js'
 import { type Command, expectWords, parse, toPid } from './command.js'
 
 const NAME_WIDTH = 16
@@ -20,6 +21,9 @@ export const status: Command = {
   async run(words) {
     const { values, positionals } = parse(words, { json: { type: 'boolean', default: false } })
     const pid = positionals.length === 0 ? null : toPid(expectWords(positionals, 'PID').PID)
+    // Found out by trying: a build of Node may have no frame pointers, or no names of its code.
+    listenToCode('small')
+    testStacks()
     const here = readStatus()
     const there = pid === null ? null : await processStatus(pid)
     if (values.json) {
@@ -31,6 +35,7 @@ export const status: Command = {
         ['libc', here.capabilities.libc],
         ['allocator', here.capabilities.allocator],
         ...Object.entries(here.readings),
+        ['stacks', here.profiler.stacks],
         ['limit', limitWords({ ...here.limit, reachedInMs: null })],
       ]
       if (there) rows.push([`process ${there.pid}`, problemWords(there.problem) ?? 'can be read'])

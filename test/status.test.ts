@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { processStatus, status } from 'tidemark'
-import { startNode } from './processes.js'
+import { startNode } from './readings/processes.js'
 
 test('with the addon everything is available, each from where it says', () => {
   const { addon, capabilities, readings, node, tidemark, limit } = status()

@@ -1,12 +1,13 @@
 import { release } from 'node:os'
-import { addonProblem, binding } from '../binding.js'
-import { TidemarkError, type TidemarkErrorCode } from '../errors.js'
-import type { Capabilities } from '../seam.js'
-import { version } from '../version.js'
-import { memoryLimit } from './limits.js'
-import { checkPid } from './pid.js'
-import type { MemoryLimit } from './reading.js'
-import { takeReading } from './take-reading.js'
+import { addonProblem, binding } from './binding.js'
+import { TidemarkError, type TidemarkErrorCode } from './errors.js'
+import { stacksStatus } from './profile/code-names.js'
+import { memoryLimit } from './readings/limits.js'
+import { checkPid } from './readings/pid.js'
+import type { MemoryLimit } from './readings/reading.js'
+import { takeReading } from './readings/take-reading.js'
+import type { Capabilities, SamplingStatus } from './seam.js'
+import { version } from './version.js'
 
 export interface Status {
   tidemark: string
@@ -21,7 +22,14 @@ export interface Status {
   capabilities: Capabilities
   /** Where each kind of reading comes from here, or why there is none. */
   readings: { usage: string; mappings: string; owners: string; malloc: string }
+  /** Sampling of allocations, in this process. */
+  profiler: ProfilerStatus
   limit: MemoryLimit
+}
+
+export interface ProfilerStatus extends SamplingStatus {
+  /** `native and JavaScript`, or what is missing in stacks and why; `not tried yet` before the first profile. */
+  stacks: string
 }
 
 /** What tidemark can see on this machine and what it cannot, each with its reason. */
@@ -44,6 +52,7 @@ export function status(): Status {
         : 'process.memoryUsage(), the rest unexplained',
       malloc: allocator === 'glibc' ? 'mallinfo2' : native ? `not available: the allocator is ${allocator}` : missing,
     },
+    profiler: { ...binding.samplingStatus(), stacks: stacksStatus() },
     limit: memoryLimit(),
   }
 }

@@ -1,0 +1,111 @@
+/**
+ * Takes snapshots of a running profile now and then, for whoever takes readings: the next reading carries what the snapshot
+ * says of sites. Snapshots are close together at first, when little is known, and never take more than a hundredth of this
+ * thread's time; the JS heap is read less often.
+ */
+
+import type { Reading } from '../readings/reading.js'
+import { rusage } from '../readings/rusage.js'
+import type { ProfileColumns } from './columns.js'
+import { SiteTable } from './site-table.js'
+
+/** A running profile: a `ProfileSession`, and whatever stands in for one. */
+export interface ProfileSource {
+  snapshot(options: { jsHeap: boolean }): Promise<{ readonly columns: ProfileColumns }>
+  /** How long the last reading of the JS heap held this thread, ms. */
+  readonly jsHeapMs: number
+}
+
+const SHORTEST_PAUSE_MS = 1000
+const LONGEST_PAUSE_MS = 5000
+
+/** Of the time seen so far: a run of 20 s needs a snapshot a second, a day does not. */
+const PAUSE_SHARE = 1 / 20
+
+/** Times what a snapshot costs: 1 % of the time. */
+const COST_FACTOR = 100
+
+/** ms to wait after a snapshot that cost `costMs` of this thread, `elapsedMs` after the start. */
+export function pauseAfter(costMs: number, elapsedMs: number): number {
+  const wanted = Math.min(Math.max(elapsedMs * PAUSE_SHARE, SHORTEST_PAUSE_MS), LONGEST_PAUSE_MS)
+  return Math.max(wanted, costMs * COST_FACTOR)
+}
+
+/**
+ * ms between readings of the JS heap, the last of which held this thread for `costMs`: V8 collects the heap for each, and a
+ * service must not stand still for a tenth of a percent of its time.
+ */
+export function jsHeapPause(costMs: number): number {
+  return Math.max(LONGEST_PAUSE_MS, costMs * 1000)
+}
+
+function now(): { wallMs: number; cpuMs: number } {
+  const wallMs = performance.now()
+  const { userCpuMs, systemCpuMs } = rusage('thread')
+  const cpuMs = userCpuMs + systemCpuMs
+  return { wallMs, cpuMs: Number.isNaN(cpuMs) ? wallMs : cpuMs }
+}
+
+export class SiteFeed {
+  readonly #source: ProfileSource
+  readonly #onProblem: (error: unknown) => void
+  readonly #table = new SiteTable()
+  readonly #startedAt = performance.now()
+  #costMs = 0
+  #jsHeapDueAt = 0
+  #news: Pick<Reading, 'sites' | 'siteDefs'> = {}
+  #timer: NodeJS.Timeout | undefined
+  #stopped = false
+
+  /** Starts at once; never keeps the process alive. After a snapshot that fails the next one is tried all the same. */
+  constructor(source: ProfileSource, onProblem: (error: unknown) => void) {
+    this.#source = source
+    this.#onProblem = onProblem
+    this.#schedule(SHORTEST_PAUSE_MS)
+  }
+
+  /** What has not been taken yet; empty when there was no snapshot since. */
+  take(): Pick<Reading, 'sites' | 'siteDefs'> {
+    const news = this.#news
+    this.#news = {}
+    return news
+  }
+
+  stop(): void {
+    this.#stopped = true
+    clearTimeout(this.#timer)
+  }
+
+  #schedule(delayMs: number): void {
+    if (this.#stopped) return
+    this.#timer = setTimeout(() => void this.#snapshot(), delayMs)
+    this.#timer.unref()
+  }
+
+  async #snapshot(): Promise<void> {
+    const began = now()
+    try {
+      const jsHeap = began.wallMs >= this.#jsHeapDueAt
+      const { columns } = await this.#source.snapshot({ jsHeap })
+      if (jsHeap) this.#jsHeapDueAt = began.wallMs + jsHeapPause(this.#source.jsHeapMs)
+      if (this.#stopped) return
+      this.#tell(columns)
+    } catch (error) {
+      if (!this.#stopped) this.#onProblem(error)
+    }
+    const { wallMs, cpuMs } = now()
+    // What else the thread did meanwhile is in it, so two dear ones in a row are what it costs.
+    const costMs = Math.min(wallMs - began.wallMs, cpuMs - began.cpuMs)
+    const least = Math.min(costMs, this.#costMs)
+    this.#costMs = costMs
+    this.#schedule(pauseAfter(least, wallMs - this.#startedAt))
+  }
+
+  /** What a site is, is said once: that stays in the news until somebody takes them, or the site is gone. */
+  #tell(columns: ProfileColumns): void {
+    const { sites, siteDefs } = this.#table.feed(columns)
+    const present = new Set(sites.map(({ site }) => site))
+    const untold = (this.#news.siteDefs ?? []).filter(({ site }) => present.has(site))
+    this.#news = { sites, siteDefs: [...untold, ...siteDefs] }
+  }
+}
