@@ -2,11 +2,12 @@
 
 import { readFileSync } from 'node:fs'
 import { errorCode, TidemarkError } from '../errors.js'
+import { printable } from '../printable.js'
 import { Mappings } from '../readings/mappings.js'
 import type { MappingChange } from '../readings/mappings-diff.js'
 import { formatBytes } from '../units.js'
 import { type Command, expectWords, parse } from './command.js'
-import { printable, table } from './table.js'
+import { table } from './table.js'
 
 const HELP = `tidemark diff [options] A B
 

@@ -1,11 +1,12 @@
 /** `tidemark maps`: the mappings of a process, like pmap. */
 
+import { printable } from '../printable.js'
 import type { Mapping } from '../readings/mapping.js'
 import { type MappingGroup, mappings } from '../readings/mappings.js'
 import { mappingsText } from '../readings/mappings-text.js'
 import { formatBytes, parseBytes } from '../units.js'
 import { type Command, expectWords, parse, toPid, toValue, UsageError } from './command.js'
-import { printable, table } from './table.js'
+import { table } from './table.js'
 
 const HELP = `tidemark maps [options] PID
 

@@ -21,7 +21,7 @@ export const report: Command = {
     const { DIR: folder } = expectWords(positionals, 'DIR')
     const { run, problem } = conclude(folder)
     if (values.json) process.stdout.write(`${JSON.stringify(run.verdict)}\n`)
-    else process.stderr.write(summarise({ ...run, folder }, styleFor(process.stderr)))
+    else process.stderr.write(summarise({ ...run, folder, cwd: process.cwd() }, styleFor(process.stderr)))
     if (problem) process.stderr.write(`tidemark: ${problem.code}: ${problem.message}\n`)
     return problem ? 1 : 0
   },

@@ -7,9 +7,9 @@ import { parseArgs } from 'node:util'
 import { TidemarkError } from '../errors.js'
 import { conclude } from '../run/conclude.js'
 import { createRunFolder, defaultFolder } from '../run/run-folder.js'
-import { SETTINGS } from '../run/settings.js'
+import { DEFAULT_SAMPLING, parseSampling, SETTINGS } from '../run/settings.js'
 import { formatDuration } from '../units.js'
-import { type Command, parse, toInterval, UsageError } from './command.js'
+import { type Command, parse, toInterval, toValue, UsageError } from './command.js'
 import { findTarget } from './script.js'
 import { forwardSignals } from './signals.js'
 import { summarise } from './summary.js'
@@ -18,6 +18,7 @@ import { styleFor } from './terminal.js'
 const OPTIONS = {
   out: { type: 'string' },
   interval: { type: 'string', default: '1s' },
+  sample: { type: 'string', default: DEFAULT_SAMPLING },
   json: { type: 'boolean', default: false },
 } as const
 
@@ -25,11 +26,12 @@ const HELP = `tidemark run [options] [--] SCRIPT [ARGS]
 tidemark run [options] [--] node FLAGS SCRIPT [ARGS]
 
 Runs a script under Node with tidemark inside. Its stdio, its signals and its exit code stay its own. When it ends,
-for whatever reason, tidemark says on stderr what grew, and leaves a folder with timeline.ndjson, verdict.json and
-report.html.
+for whatever reason, tidemark says on stderr what grew and which code allocated it, and leaves a folder with
+timeline.ndjson, profile.pb.gz, verdict.json and report.html.
 
   --out DIR        the folder (default: tidemark-SCRIPT-TIME-PID in the current one)
   --interval TIME  time between two readings (default: 1s; at least 10ms)
+  --sample BYTES   mean bytes between two sampled allocations (default: 512KiB; at least 4KiB; off: no profile)
   --json           print the verdict as one line of JSON on stdout, instead of the summary
   -h, --help
 
@@ -43,6 +45,7 @@ export const run: Command = {
   async run(words) {
     const { values, script } = splitAtScript(words)
     const interval = toInterval(values.interval)
+    const sampling = toValue('--sample', values.sample, parseSampling)
     const target = findTarget(script)
     const folder = createRunFolder(values.out ?? defaultFolder(target.script, new Date(), process.pid))
     const style = styleFor(process.stderr)
@@ -57,6 +60,7 @@ export const run: Command = {
         ...process.env,
         [SETTINGS.out]: folder,
         [SETTINGS.interval]: `${interval}ms`,
+        [SETTINGS.sample]: String(sampling),
         [SETTINGS.parent]: String(process.pid),
       },
     })
@@ -67,7 +71,10 @@ export const run: Command = {
       const { run, problem } = conclude(folder)
       if (problem) process.stderr.write(`tidemark: ${problem.code}: ${problem.message}\n`)
       if (values.json) process.stdout.write(`${JSON.stringify(run.verdict)}\n`)
-      else process.stderr.write(summarise({ ...run, ended: endWords(end), folder: shortPath(folder) }, style))
+      else
+        process.stderr.write(
+          summarise({ ...run, ended: endWords(end), folder: shortPath(folder), cwd: process.cwd() }, style),
+        )
     } catch (error) {
       if (!(error instanceof TidemarkError)) throw error
       process.stderr.write(`tidemark: ${error.code}: ${error.message}\n`)

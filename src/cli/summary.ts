@@ -1,18 +1,22 @@
 /** The verdict in about ten lines that a person understands at once. Pure. */
 
-import type { Cause, Verdict } from '../growth/verdict.js'
+import { isAbsolute, relative } from 'node:path'
+import { siteName, siteRate } from '../growth/sites.js'
+import type { Cause, Site, StackFrame, Verdict } from '../growth/verdict.js'
 import { OWNERS, type Owner } from '../owners.js'
+import { printable } from '../printable.js'
 import { type History, hasOwners, type Point } from '../report/history.js'
 import { growthWords, headline, limitWords, sentence, skippedWords } from '../report/wording.js'
 import { formatBytes, formatDuration } from '../units.js'
 import { sparkline } from './sparkline.js'
-import { printable } from './table.js'
 import type { Style } from './terminal.js'
 
 /** Changes below this are not worth a line. */
 const WORTH_A_LINE = 1 << 20
 const MOST_OWNERS = 4
 const MOST_REGIONS = 2
+const MOST_SITES = 3
+const MOST_CALLERS = 2
 const LABEL_WIDTH = 15
 const SPARK_WIDTH = 24
 const TEXT_WIDTH = 92
@@ -26,6 +30,8 @@ export interface Summary {
   ended?: string | undefined
   /** Where the files are. */
   folder?: string
+  /** Files below this folder are named from there. */
+  cwd?: string
 }
 
 const BADGE = {
@@ -36,10 +42,10 @@ const BADGE = {
   unknown: ['bold', 'inverse'],
 } as const
 
-export function summarise({ verdict, history, skipped = 0, ended, folder }: Summary, style: Style): string {
+export function summarise({ verdict, history, skipped = 0, ended, folder, cwd }: Summary, style: Style): string {
   const badge = style([...BADGE[verdict.kind]], ` ${verdict.kind.toUpperCase()} `)
   const points = history.points()
-  const lines = [`\n${badge} ${style('bold', sentence(headline(verdict)))}\n`]
+  const lines = [`\n${badge} ${style('bold', printable(sentence(headline(verdict))))}\n`]
   const say = (label: string, text: string) => lines.push(`  ${style('dim', label.padEnd(LABEL_WIDTH))}${text}`)
   const explain = (label: string, text: string) => {
     const [first = '', ...more] = wrap(printable(text), TEXT_WIDTH)
@@ -49,6 +55,7 @@ export function summarise({ verdict, history, skipped = 0, ended, folder }: Summ
 
   if (points.length > 0) say('RSS', rssLine(history, points, style))
   for (const line of ownerLines(verdict, history, points, style)) say(line.owner, line.text)
+  for (const line of siteLines(verdict, cwd, style)) say(line.label, line.text)
   const { limit } = verdict
   if (limit) say('limit', limit.reachedInMs === null ? limitWords(limit) : style('bold', limitWords(limit)))
   for (const region of regionLines(history)) say('region', region)
@@ -122,6 +129,36 @@ function causeWords(cause: Cause, style: Style): string {
   // The rate of a warm-up is that of its settled part: no news.
   if (cause.kind === 'warm-up') return `${style('cyan', cause.kind)}, then settled`
   return `${style(cause.kind === 'leak' ? 'red' : 'yellow', cause.kind)}: ${growthWords(cause.growth)}`
+}
+
+/** Who allocates what grows. Of an addon also the JavaScript that called it, as that is where it can be changed. */
+function siteLines({ causes }: Verdict, cwd: string | undefined, style: Style): { label: string; text: string }[] {
+  const sites = causes.flatMap((cause) => cause.sites)
+  sites.sort((a, b) => b.bytesPerHour - a.bytesPerHour)
+  return sites.slice(0, MOST_SITES).flatMap((site, i) => {
+    const text = `${siteRate(site).padEnd(20)} ${style('bold', place(site, cwd))}`
+    const callers = jsCallers(site).map((frame) => ({ label: '', text: `  called by ${place(frame, cwd)}` }))
+    return [{ label: i === 0 ? 'allocated by' : '', text }, ...callers]
+  })
+}
+
+function place(named: Pick<Site, 'function' | 'file' | 'line'>, cwd: string | undefined): string {
+  return printable(siteName({ ...named, file: cwd === undefined ? named.file : shortFile(named.file, cwd) }))
+}
+
+function shortFile(file: string, cwd: string): string {
+  if (!isAbsolute(file)) return file
+  const path = relative(cwd, file)
+  return path.startsWith('..') ? file : path
+}
+
+/** The innermost JavaScript below native code; none of a site that is JavaScript itself. */
+function jsCallers({ function: name, file, line, stack }: Site): StackFrame[] {
+  const at = stack.findIndex((frame) => frame.function === name && frame.file === file && frame.line === line)
+  if (stack[at]?.kind !== 'native') return []
+  return stack
+    .filter(({ kind, file }) => kind === 'js' && file !== '' && !file.startsWith('node:'))
+    .slice(0, MOST_CALLERS)
 }
 
 function regionLines(history: History): string[] {

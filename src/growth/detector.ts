@@ -12,6 +12,7 @@ import { TRIVIAL_BYTES } from './kind.js'
 import { type OwnerTrend, ownerTrend, TESTED_OWNERS } from './owner-trend.js'
 import { remedy } from './remedies.js'
 import { Series } from './series.js'
+import { accused, type GrowingSite, isCache, Sites, siteSentence, together } from './sites.js'
 import type { Cause, GrowthRate, Verdict, VerdictKind } from './verdict.js'
 
 const HOUR = 3600e3
@@ -20,6 +21,7 @@ export class Detector {
   readonly #resident = new Map<Owner, Series>()
   /** Used JS heap right after major GCs. */
   #floors: Series | undefined
+  readonly #sites = new Sites()
   #majorGcs = 0
   #readings = 0
   /** Time since the first reading; a wall clock that was set back does not turn it back. */
@@ -45,6 +47,7 @@ export class Detector {
       this.#floors ??= new Series()
       this.#floors.add(this.#elapsedMs, reading.majorGc.usedAfter)
     }
+    this.#sites.add(this.#elapsedMs, reading)
     if (Number.isFinite(reading.rss)) {
       if (this.#rss.from === 0) this.#rss.from = reading.rss
       this.#rss.to = reading.rss
@@ -62,24 +65,38 @@ export class Detector {
 
   /** One trend for each owner seen so far that can be a cause, in the order of OWNERS. */
   trends(): OwnerTrend[] {
+    return this.#trends(this.#sites.growing())
+  }
+
+  #trends(growing: GrowingSite[]): OwnerTrend[] {
     const trends = TESTED_OWNERS.flatMap((owner) => {
       const series = this.#resident.get(owner)
       return series ? [ownerTrend(owner, series, this.#floors, this.#elapsedMs)] : []
     })
-    return withoutByProducts(trends)
+    return withoutByProducts(trends.map((trend) => withSites(trend, growing)))
   }
 
   verdict(): Verdict {
-    const trends = this.trends()
+    const sites = this.#sites.growing()
+    const trends = this.#trends(sites)
     const grown = trends.filter(isCause).sort((a, b) => SEVERITY[b.kind] - SEVERITY[a.kind] || pace(b) - pace(a))
     return {
       version: 1,
       kind: overall(trends),
-      causes: grown.map(({ owner, kind, growth }) => ({ owner, kind, growth, sites: [], remedy: remedy(owner, kind) })),
+      causes: grown.map(({ owner, kind, growth }) => {
+        const blamed = kind === 'warm-up' ? [] : accused(sites, owner)
+        return { owner, kind, growth, sites: blamed, remedy: remedy(owner, kind, blamed[0]) }
+      }),
       limit: this.#limit
         ? { bytes: this.#limit.bytes, source: this.#limit.source, reachedInMs: timeTo(this.#limit, grown) }
         : null,
-      evidence: [...this.#seen(), ...grown.map((trend) => this.#growthOf(trend)), ...flat(trends), ...missing(trends)],
+      evidence: [
+        ...this.#seen(),
+        ...grown.map((trend) => this.#growthOf(trend)),
+        ...namedSites(sites, trends),
+        ...flat(trends),
+        ...missing(trends),
+      ],
     }
   }
 
@@ -119,6 +136,56 @@ const SEVERITY = { leak: 3, retention: 2, 'warm-up': 1 } as const
 /** Bytes per ms over the window; for a warm-up the Theil–Sen slope is no measure, as it is that of the settled part. */
 function pace({ from, to, windowMs }: OwnerTrend): number {
   return windowMs > 0 ? (to - from) / windowMs : 0
+}
+
+/**
+ * What an owner's sites say where its own series does not know: sites that leak make it a leak. And where nothing but
+ * declared caches grows, and by enough to account for all of it, nobody is accused before those are full.
+ */
+function withSites(trend: OwnerTrend, growing: GrowingSite[]): OwnerTrend {
+  const sites = growing.filter(({ def }) => def.owner === trend.owner)
+  const caches = sites.filter(isCache)
+  const others = sites.filter((site) => !isCache(site))
+  const leaks = others.filter((site) => site.trend.kind === 'leak')
+  if (trend.kind === 'unknown' && leaks.length > 0) return leakOf(trend.owner, leaks)
+  if (trend.kind !== 'leak' || caches.length === 0 || others.length > 0) return trend
+  const { bytesPerHour, bytesPerHourError } = together(caches)
+  if (bytesPerHour + 2 * bytesPerHourError < trend.growth!.low) return trend
+  const names = [...new Set(caches.map(({ def }) => `'${def.region}'`))].join(', ')
+  return {
+    ...trend,
+    kind: 'unknown',
+    missing: `grows with region ${names}, declared a cache: needs a run until that is full`,
+  }
+}
+
+function leakOf(owner: Owner, leaks: GrowingSite[]): OwnerTrend {
+  const { bytesPerHour, bytesPerHourError } = together(leaks)
+  const sum = (of: (site: GrowingSite) => number) => leaks.reduce((total, site) => total + of(site), 0)
+  return {
+    owner,
+    kind: 'leak',
+    growth: {
+      bytesPerHour,
+      low: bytesPerHour - 1.96 * bytesPerHourError,
+      high: bytesPerHour + 1.96 * bytesPerHourError,
+    },
+    from: sum(({ trend }) => trend.from),
+    to: sum(({ trend }) => trend.to),
+    windowMs: Math.max(...leaks.map(({ trend }) => trend.windowMs)),
+    series: 'live at its sites',
+    mayBeWarmUp: leaks.every(({ trend }) => trend.mayBeWarmUp),
+  }
+}
+
+const MOST_SITE_SENTENCES = 3
+
+/** The sites that grow most where their owner does, and the caches among them whatever their owner does. */
+function namedSites(growing: GrowingSite[], trends: OwnerTrend[]): string[] {
+  const grown = new Set(trends.filter(({ kind }) => kind === 'leak').map(({ owner }) => owner))
+  const blamed = growing.filter((site) => !isCache(site) && grown.has(site.def.owner)).slice(0, MOST_SITE_SENTENCES)
+  const caches = growing.filter(isCache).slice(0, MOST_SITE_SENTENCES)
+  return [...blamed, ...caches].map(siteSentence)
 }
 
 const BY_PRODUCT = 0.05

@@ -42,11 +42,33 @@ export interface Judgement {
   clarity: number
 }
 
+/** Variances of the estimates at the ends of a window, in bytes squared, where values are estimated from samples. */
+export interface Sampling {
+  first: number
+  last: number
+}
+
+/**
+ * What sampling adds to the variance of a least-squares slope, at most. Estimates of what is live share the samples that
+ * stay, so their errors are not the independent noise that residuals would show. Where nothing is freed they are a random
+ * walk, and the variance is 1.2 (last - first) / span²; with exponential lifetimes it is at most 1.21 (first + last) / span²,
+ * at lifetimes of 0.3 spans (computed in test/growth/site-trend.test.ts).
+ */
+export function samplingVariance({ first, last }: Sampling, spanMs: number): number {
+  return (1.25 * (first + last)) / spanMs ** 2
+}
+
 /**
  * @param alpha chance of a false alarm that this window may spend
  * @param earlierMax the highest reading before the window: memory that returns to where it has been is not a leak
+ * @param sampling of estimates from samples; then the alarm has to be heard over their error too
  */
-export function judge({ t, v, max }: Points, alpha: number, earlierMax = Number.NEGATIVE_INFINITY): Judgement {
+export function judge(
+  { t, v, max }: Points,
+  alpha: number,
+  earlierMax = Number.NEGATIVE_INFINITY,
+  sampling?: Sampling,
+): Judgement {
   const n = t.length
   const spanMs = n > 0 ? t[n - 1]! - t[0]! : 0
   if (n < 5 || spanMs <= 0) return { kind: 'unknown', slowing: false, clarity: 0 }
@@ -55,6 +77,7 @@ export function judge({ t, v, max }: Points, alpha: number, earlierMax = Number.
   // Both halves keep the middle reading: with five major GCs each half has three.
   const middle = n >> 1
   const whole = leastSquares(t, v)
+  if (sampling) whole.variance += samplingVariance(sampling, spanMs)
   const clarity = whole.slope / Math.sqrt(whole.variance)
   const first = leastSquares(t.subarray(0, middle + 1), v.subarray(0, middle + 1))
   const second = leastSquares(t.subarray(middle), v.subarray(middle))

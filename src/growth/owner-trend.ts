@@ -1,11 +1,11 @@
 /** Decides what is happening to one owner, from all windows of the series that is comparable for it. */
 
 import { OWNERS, type Owner } from '../owners.js'
-import { CURVE_MS, judge, type WindowKind } from './kind.js'
-import type { Points, Series } from './series.js'
+import { type Answer, answerFrom } from './answer.js'
+import { CURVE_MS } from './kind.js'
+import type { Series } from './series.js'
 import { theilSen } from './trend.js'
 import type { GrowthRate, VerdictKind } from './verdict.js'
-import { windows } from './windows.js'
 
 /** What one owner does, over the window that shows it best. */
 export interface OwnerTrend {
@@ -18,7 +18,7 @@ export interface OwnerTrend {
   to: number
   windowMs: number
   /** What `from`, `to` and `growth` are of. */
-  series: 'resident' | 'used after major GC'
+  series: 'resident' | 'used after major GC' | 'live at its sites'
   /**
    * Only for `leak`: no window shorter than a third of the time seen shows it by itself, so it may yet be a warm-up. One
    * that takes longer than about twice the window is a straight line, and no test can know.
@@ -47,7 +47,7 @@ const OWNER_ERROR = ERROR / TESTED_OWNERS.length
 const SHORTEST_RUN_MS = (CURVE_MS * 4) / 3
 
 /** The start of a program looks like a leak: up to 10 s of it are not tested for one, a quarter when little was seen. */
-function leakOrigin(now: number): number {
+export function leakOrigin(now: number): number {
   return Math.min(10e3, now / 4)
 }
 
@@ -56,10 +56,8 @@ function warmUpOrigin(now: number): number {
   return Math.min(4e3, now / 4)
 }
 
-interface Answer {
-  kind: WindowKind
-  points: Points
-  mayBeWarmUp?: boolean
+function residentAnswer(series: Series, now: number): Answer {
+  return answerFrom({ series, origin: leakOrigin(now), beginning: warmUpOrigin(now), now, error: OWNER_ERROR })
 }
 
 /** @param now ms since the first reading; the series' times count from there too */
@@ -70,7 +68,7 @@ export function ownerTrend(owner: Owner, resident: Series, floors: Series | unde
     return describe(owner, { kind: 'unknown', points: resident.since(0) }, 'resident', missing)
   }
   if (owner === 'js-heap') return heapTrend(resident, floors, now)
-  const answer = answerFrom(resident, leakOrigin(now), warmUpOrigin(now), now)
+  const answer = residentAnswer(resident, now)
   const missing =
     now < SHORTEST_RUN_MS
       ? `needs a run of at least ${SHORTEST_RUN_MS / 1000} s`
@@ -85,12 +83,12 @@ export function ownerTrend(owner: Owner, resident: Series, floors: Series | unde
  * stopped collecting, what survived long ago acquits nobody.
  */
 function heapTrend(resident: Series, floors: Series | undefined, now: number): OwnerTrend {
-  const bound = answerFrom(resident, leakOrigin(now), warmUpOrigin(now), now)
+  const bound = residentAnswer(resident, now)
   const origin = floors ? floorsOrigin(floors, now) : now
   const survived = floors?.since(origin)
   const lacking = FLOORS_NEEDED - (survived?.t.length ?? 0)
   if (floors && survived && lacking <= 0) {
-    const answer = answerFrom(floors, origin, origin, now)
+    const answer = answerFrom({ series: floors, origin, beginning: origin, now, error: OWNER_ERROR })
     const stale = bound.kind === 'leak' && survived.t.at(-1)! < bound.points.t[bound.points.t.length >> 1]!
     if (answer.kind === 'leak' || !stale) {
       return describe(
@@ -112,40 +110,6 @@ function heapTrend(resident: Series, floors: Series | undefined, now: number): O
  */
 function floorsOrigin(floors: Series, now: number): number {
   return Math.min(leakOrigin(now), floors.since(0).t.at(-FLOORS_NEEDED) ?? 0)
-}
-
-/**
- * A leak in any window is a leak: it may have begun lately. Only, where the next longer window shows growth that slows down,
- * it is the tail of a warm-up, which is straight when little enough of it is looked at.
- * Otherwise the longest window that tells anything decides, and windows shorter than a quarter of the whole are not
- * asked: a staircase is flat on every tread.
- */
-function answerFrom(series: Series, origin: number, beginning: number, now: number): Answer {
-  const tested = windows(origin, now).map(({ start, share }) => {
-    const points = series.since(start)
-    return { points, start, ...judge(points, OWNER_ERROR * share, maxBefore(series, origin, start)) }
-  })
-  const leaks = tested.filter(({ kind }, i) => kind === 'leak' && !tested[i - 1]?.slowing)
-  if (leaks.length > 0) {
-    // The rate is that of the straightest window: one that also holds the quiet time before the leak understates it.
-    const { kind, points } = leaks.reduce((a, b) => (b.clarity > a.clarity ? b : a))
-    return { kind, points, mayBeWarmUp: !leaks.some(({ start }) => now - start < now / 3) }
-  }
-
-  // No error is left for the whole: the leak test has its own windows.
-  const points = series.since(beginning)
-  const whole = { points, kind: judge(points, 0).kind }
-  const recent = tested.filter(({ start }) => now - start >= (now - origin) / 4)
-  return [whole, ...recent].find(({ kind }) => kind === 'warm-up' || kind === 'steady') ?? { kind: 'unknown', points }
-}
-
-function maxBefore(series: Series, origin: number, start: number): number {
-  if (start <= origin) return Number.NEGATIVE_INFINITY
-  const { t, max } = series.since(origin)
-  return max.reduce(
-    (highest, value, i) => (t[i]! < start ? Math.max(highest, value) : highest),
-    Number.NEGATIVE_INFINITY,
-  )
 }
 
 function describe(

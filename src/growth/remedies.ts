@@ -1,7 +1,8 @@
 /** What to look at next, by owner: no more than growth of that owner supports. */
 
 import type { Owner } from '../owners.js'
-import type { Cause } from './verdict.js'
+import { siteName } from './sites.js'
+import type { Cause, Site } from './verdict.js'
 
 const LEAK: Record<Owner, string> = {
   'js-heap':
@@ -25,7 +26,9 @@ const LEAK: Record<Owner, string> = {
   unexplained: '',
 }
 
-export function remedy(owner: Owner, kind: Cause['kind']): string {
+/** @param site the one that grows most, where sites are known */
+export function remedy(owner: Owner, kind: Cause['kind'], site?: Site): string {
   if (kind === 'warm-up') return 'It grew and then settled: nothing to do, unless the level it settled at is too high.'
-  return LEAK[owner]
+  if (!site) return LEAK[owner]
+  return `${siteName(site)} allocates what stays: see who keeps it, and when that would let go. ${LEAK[owner]}`
 }

@@ -1,6 +1,9 @@
 /** The verdict: the schema of `verdict.json`, version 1. Types only. */
 
 import type { Owner } from '../owners.js'
+import type { StackFrame } from '../readings/reading.js'
+
+export type { StackFrame }
 
 export type VerdictKind = 'leak' | 'retention' | 'warm-up' | 'steady' | 'unknown'
 
@@ -11,18 +14,16 @@ export interface GrowthRate {
   high: number
 }
 
-export interface StackFrame {
-  function: string
-  file: string
-  line: number
-  column: number
-  kind: 'js' | 'native'
-}
-
+/** Where memory is allocated that stays. Estimates from samples. */
 export interface Site {
   bytesPerHour: number
+  /** One standard error of `bytesPerHour`. */
+  bytesPerHourError: number
+  /** Allocated here, not freed, and no longer young. */
   liveBytes: number
+  /** One standard error of `liveBytes`, bytes. */
   standardError: number
+  /** The first frame of the user's own code or of an addon. */
   function: string
   file: string
   line: number
@@ -35,6 +36,7 @@ export interface Cause {
   owner: Owner
   kind: 'leak' | 'retention' | 'warm-up'
   growth: GrowthRate
+  /** By growth, largest first; at most 10. Empty where nothing was sampled, or no site grows for certain. */
   sites: Site[]
   remedy: string
 }

@@ -1,5 +1,6 @@
 import { EventEmitter, on } from 'node:events'
 import { TidemarkError } from '../errors.js'
+import { type ProfileSource, SiteFeed } from '../profile/site-feed.js'
 import { majorCollections, observeMajorGc } from '../readings/major-gc.js'
 import { checkPid } from '../readings/pid.js'
 import type { Reading } from '../readings/reading.js'
@@ -12,6 +13,11 @@ export interface WatchOptions {
   intervalMs?: number
   /** Another process; this one when absent. */
   pid?: number
+  /**
+   * A running profile of this process, from `profile.start()`: readings then carry `sites`, and the verdict names those that
+   * grow. The watch takes snapshots of it, some seconds apart, and does not end it.
+   */
+  profile?: ProfileSource
   /** Ends the watch. */
   signal?: AbortSignal
 }
@@ -20,7 +26,7 @@ export interface WatchEvents {
   reading: [Reading]
   /** The verdict, whenever its kind or the set of its causes has changed. */
   growth: [Verdict]
-  /** A reading failed. A watch of this process goes on; of another one, it ends. Without a listener it is only counted. */
+  /** A reading, or a snapshot of the profile, failed. A watch of this process goes on; of another one, it ends. Without a listener it is only counted. */
   error: [TidemarkError]
 }
 
@@ -51,6 +57,7 @@ export class Watch implements AsyncIterable<Reading>, Disposable {
   readonly #pid: number | undefined
   readonly #intervalMs: number
   #stopGc: () => void = () => {}
+  #sites: SiteFeed | undefined
   #timer: NodeJS.Timeout | undefined
   /** The latest reading of this process whose owners were read anew. */
   #table: Reading | undefined
@@ -62,9 +69,14 @@ export class Watch implements AsyncIterable<Reading>, Disposable {
   constructor(options: WatchOptions = {}) {
     this.#intervalMs = checkInterval(options.intervalMs ?? DEFAULT_INTERVAL_MS)
     this.#pid = checkPid(options.pid) === 0 ? undefined : options.pid
+    if (options.profile && this.#pid !== undefined) {
+      throw new TidemarkError('ERR_TIDEMARK_ARGUMENT', 'a profile is of this process: leave out pid, or profile')
+    }
     options.signal?.throwIfAborted()
     options.signal?.addEventListener('abort', () => this.stop(), { signal: this.#ended.signal })
     if (this.#pid === undefined) this.#stopGc = observeMajorGc()
+    if (options.profile)
+      this.#sites = new SiteFeed(options.profile, (error) => this.#fail('a snapshot of the profile', error))
     this.#schedule(0)
   }
 
@@ -87,6 +99,7 @@ export class Watch implements AsyncIterable<Reading>, Disposable {
     if (this.#ended.signal.aborted) return
     clearTimeout(this.#timer)
     this.#stopGc()
+    this.#sites?.stop()
     this.#ended.abort()
   }
 
@@ -123,11 +136,12 @@ export class Watch implements AsyncIterable<Reading>, Disposable {
     try {
       reading = await this.#take()
     } catch (error) {
-      this.#fail(error)
+      this.#fail('a reading', error)
       return
     }
     if (this.#ended.signal.aborted) return
     if (this.#pid === undefined) this.#addCollections(reading)
+    if (this.#sites) Object.assign(reading, this.#sites.take())
     this.#detector.add(reading)
     this.#events.emit('reading', reading)
     this.#sayGrowth()
@@ -160,11 +174,11 @@ export class Watch implements AsyncIterable<Reading>, Disposable {
     this.#events.emit('growth', verdict)
   }
 
-  #fail(error: unknown): void {
+  #fail(what: string, error: unknown): void {
     const failure =
       error instanceof TidemarkError
         ? error
-        : new TidemarkError('ERR_TIDEMARK_PROC_READ', `a reading failed: ${String(error)}`, { cause: error })
+        : new TidemarkError('ERR_TIDEMARK_PROC_READ', `${what} failed: ${String(error)}`, { cause: error })
     if (this.#pid !== undefined) this.#failure = failure
     // An 'error' event without a listener would be thrown, in a timer, in the service that we watch.
     if (this.#events.listenerCount('error') > 0) this.#events.emit('error', failure)

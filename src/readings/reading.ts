@@ -1,6 +1,6 @@
-/** One reading of a process: the line of `timeline.ndjson`, and what the growth detector eats. Types only. */
+/** One reading of a process: the line of `timeline.ndjson`, and what the growth detector eats. Types, and their bounds. */
 
-import type { OwnerBytes } from '../owners.js'
+import type { Owner, OwnerBytes } from '../owners.js'
 
 /** The memory limit that the process will meet first, in bytes. */
 export interface MemoryLimit {
@@ -27,6 +27,50 @@ export interface RegionLine {
   rss: number
   anon: number
 }
+
+/** One allocation site of a profile: an estimate from samples of what it allocated and is not freed. */
+export interface SiteLine {
+  /** As in the site's `SiteDef`. */
+  site: number
+  /** Bytes that are live and no longer young: what has just been allocated is seldom kept. */
+  live: number
+  /** Of `live`, in bytes squared. */
+  variance: number
+  /** How many samples `live` is estimated from. */
+  samples: number
+}
+
+/** One call of a stack. */
+export interface StackFrame {
+  function: string
+  /** '' where it is not known. */
+  file: string
+  /** 1-based, 0 where it is not known. */
+  line: number
+  column: number
+  kind: 'js' | 'native'
+}
+
+/** Who a `SiteLine` is about; in a timeline once, before or after the first line that counts it. */
+export interface SiteDef {
+  /** Not used again for another site of the same process. */
+  site: number
+  function: string
+  file: string
+  line: number
+  /** '' outside every region. */
+  region: string
+  /** What that region was declared to be. */
+  kind: '' | 'cache'
+  owner: Owner
+  /** Leaf first. */
+  stack: StackFrame[]
+}
+
+/** Sites that one reading tells of, frames of a site's stack, and characters of a name there, at most. */
+export const MOST_SITES = 64
+export const MOST_SITE_FRAMES = 48
+export const MOST_SITE_CHARACTERS = 500
 
 /** Who is being read: in the first line of a timeline, so that a report can be rebuilt from the file alone. */
 export interface RunInfo {
@@ -55,5 +99,8 @@ export interface Reading {
   majorGc?: { count: number; usedAfter: number }
   limit?: MemoryLimit
   regions?: Record<string, RegionLine>
+  /** The sites with the most live bytes, at most MOST_SITES; in some readings, of processes that are being profiled. */
+  sites?: SiteLine[]
+  siteDefs?: SiteDef[]
   run?: RunInfo
 }

@@ -12,9 +12,10 @@ import { attend, attendUntilEnd, isPlain } from './attend.js'
 import { type Call, callSettled, callSuspended } from './call.js'
 import { enterContext, follow, following } from './follow.js'
 import { budget, keepTurning, regions } from './measurement.js'
+import { regionMemory } from './memory.js'
 import { lines, RegionReport } from './report.js'
 import * as stack from './stack.js'
-import type { Region } from './table.js'
+import type { Region, RegionOptions } from './table.js'
 
 // biome-ignore lint/suspicious/noExplicitAny: `any` is how TypeScript writes "some function", whatever its parameters
 export type AnyFunction = ((...args: any[]) => any) | (abstract new (...args: any[]) => any)
@@ -38,9 +39,10 @@ export interface RegionFunction {
    * of its own, is returned as it is, and the region ends at once: to end it later, await it in an async `fn`.
    * Not measured, a call costs 6 ns, 13 ns where names alternate, 40 ns more with a promise; measured, about 3 us.
    * @param name 1 to 200 characters; name the operation, not its input: names beyond the first 1,024 are counted as `(other)`
-   * @throws {TidemarkError} `ERR_TIDEMARK_ARGUMENT` for another name, or if `fn` is not a function
+   * @param options `kind: 'cache'` where what is allocated may be kept; saying it once holds for all of the name
+   * @throws {TidemarkError} `ERR_TIDEMARK_ARGUMENT` for another name or kind, or if `fn` is not a function
    */
-  <T>(name: string, fn: () => T): T
+  <T>(name: string, fn: () => T, options?: RegionOptions): T
 
   /**
    * Enters region `name` until the handle is left or disposed: `using r = region.enter('checkout')`. Not measured: 5 ns.
@@ -48,7 +50,7 @@ export interface RegionFunction {
    * a handle may be held across awaits; it is then current also in the rest of the synchronous code that called the async function.
    * @throws {TidemarkError} `ERR_TIDEMARK_ARGUMENT` as for `region`
    */
-  enter(name: string): RegionHandle
+  enter(name: string, options?: RegionOptions): RegionHandle
 
   /**
    * A function that does what `fn` does, as region `name`, as `region` does: with the same name, length, `this`, properties
@@ -56,7 +58,7 @@ export interface RegionFunction {
    * that makes the generator, not its iteration. Not measured: 5 ns, because the name is looked up once.
    * @throws {TidemarkError} `ERR_TIDEMARK_ARGUMENT` as for `region`, and if `fn` is not a function
    */
-  wrap<F extends AnyFunction>(name: string, fn: F): F
+  wrap<F extends AnyFunction>(name: string, fn: F, options?: RegionOptions): F
 
   /** What every region of this thread has cost so far. */
   report(): RegionReport
@@ -80,8 +82,9 @@ export interface RegionFunction {
   followAsync(on: boolean): void
 }
 
-function run<T>(name: string, fn: () => T): T {
+function run<T>(name: string, fn: () => T, options?: RegionOptions): T {
   const region = regions.find(name)
+  if (options !== undefined) regions.declare(region, options)
   if (typeof fn !== 'function') throw notFunction('region(name, fn)', fn)
   if (--region.gap < 0 || following.on) return attend(region, fn, undefined, [])
   const mark = stack.enter(region.id)
@@ -93,8 +96,9 @@ function run<T>(name: string, fn: () => T): T {
   }
 }
 
-function wrap<F extends AnyFunction>(name: string, fn: F): F {
+function wrap<F extends AnyFunction>(name: string, fn: F, options?: RegionOptions): F {
   const region = regions.find(name)
+  if (options !== undefined) regions.declare(region, options)
   if (typeof fn !== 'function') throw notFunction('region.wrap(name, fn)', fn)
   // Called with the arguments of `wrapped` as they are: V8 then never makes an array of them.
   function attended(this: unknown, ...args: unknown[]): unknown {
@@ -184,8 +188,9 @@ class AttendedHandle implements RegionHandle {
   }
 }
 
-function enter(name: string): RegionHandle {
+function enter(name: string, options?: RegionOptions): RegionHandle {
   const region = regions.find(name)
+  if (options !== undefined) regions.declare(region, options)
   if (--region.gap < 0 || following.on) return new AttendedHandle(region)
   return new Handle(stack.enter(region.id))
 }
@@ -202,7 +207,7 @@ function setBudget(fraction: number): void {
 }
 
 function report(): RegionReport {
-  return new RegionReport(regions.all(), budget.fraction, budget.spentMs, performance.now())
+  return new RegionReport(regions.all(), budget.fraction, budget.spentMs, performance.now(), regionMemory())
 }
 
 export const region: RegionFunction = Object.assign(run, {

@@ -2,11 +2,14 @@
 
 import type { RegionLine } from '../readings/reading.js'
 import { formatBytes, formatDuration } from '../units.js'
-import { MAX_NAMES, OTHER, type Region } from './table.js'
+import type { RegionMemory } from './memory.js'
+import { MAX_NAMES, OTHER, type Region, type RegionKind } from './table.js'
 import type { RegionCost } from './tally.js'
 
 export interface RegionRow {
   name: string
+  /** As it was declared. */
+  kind: RegionKind
   /** All calls, and how many of them were measured; the costs are estimates over all from those. */
   calls: number
   measured: number
@@ -25,6 +28,15 @@ export interface RegionRow {
   /** One standard error of each estimate; 0 where every call was measured. Means little below about 10 measured calls. */
   totalError: RegionCost
   selfError: RegionCost
+  /**
+   * Bytes allocated while this region was the current one and a profile was running, freed or not, and those of them that are live;
+   * from samples, and right also where regions overlap. NaN where no profile is running.
+   */
+  allocatedBytes: number
+  liveBytes: number
+  /** One standard error of each. */
+  allocatedBytesError: number
+  liveBytesError: number
 }
 
 export class RegionReport {
@@ -34,8 +46,16 @@ export class RegionReport {
   readonly budget: number
   readonly overhead: number
 
-  constructor(regions: Region[], budget: number, spentMs: number, elapsedMs: number) {
-    this.rows = regions.map(toRow).sort((a, b) => growth(b) - growth(a))
+  constructor(
+    regions: Region[],
+    budget: number,
+    spentMs: number,
+    elapsedMs: number,
+    memory?: ReadonlyMap<string, RegionMemory>,
+  ) {
+    this.rows = regions
+      .map((region) => toRow(region, memory && (memory.get(region.name) ?? NOTHING)))
+      .sort((a, b) => growth(b) - growth(a))
     this.budget = budget
     this.overhead = spentMs / elapsedMs
   }
@@ -43,8 +63,10 @@ export class RegionReport {
   /** A table; `±` is one standard error, `-` is not known. */
   toText(): string {
     if (this.rows.length === 0) return 'No region was entered.\n'
-    const table = [HEADER, ...this.rows.map(cells)]
-    const widths = HEADER.map((_, column) => Math.max(...table.map((row) => row[column]!.length)))
+    const sampled = this.rows.some(({ allocatedBytes }) => !Number.isNaN(allocatedBytes))
+    const header = sampled ? [...HEADER, ...SAMPLED_HEADER] : HEADER
+    const table = [header, ...this.rows.map((row) => (sampled ? [...cells(row), ...sampledCells(row)] : cells(row)))]
+    const widths = header.map((_, column) => Math.max(...table.map((row) => row[column]!.length)))
     const lines = table.map((row) =>
       row
         .map((cell, i) => (i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!)))
@@ -81,10 +103,20 @@ export function lines(regions: Region[]): Record<string, RegionLine> {
   )
 }
 
-function toRow(region: Region): RegionRow {
-  const { name, calls, measured, heapMeasured, overlapped, peakRss, peakRise, total, self } = region
+/** Of a region of which no allocation was sampled. */
+const NOTHING: RegionMemory = { allocated: 0, live: 0, allocatedError: 0, liveError: 0 }
+const UNKNOWN: RegionMemory = {
+  allocated: Number.NaN,
+  live: Number.NaN,
+  allocatedError: Number.NaN,
+  liveError: Number.NaN,
+}
+
+function toRow(region: Region, memory = UNKNOWN): RegionRow {
+  const { name, kind, calls, measured, heapMeasured, overlapped, peakRss, peakRise, total, self } = region
   return {
     name,
+    kind,
     calls,
     measured,
     heapMeasured,
@@ -95,6 +127,10 @@ function toRow(region: Region): RegionRow {
     self: self.sums(),
     totalError: total.standardErrors(),
     selfError: self.standardErrors(),
+    allocatedBytes: memory.allocated,
+    liveBytes: memory.live,
+    allocatedBytesError: memory.allocatedError,
+    liveBytesError: memory.liveError,
   }
 }
 
@@ -117,6 +153,12 @@ const HEADER = [
   'external self',
   'overlapped',
 ]
+
+const SAMPLED_HEADER = ['allocated', 'live']
+
+function sampledCells({ allocatedBytes, liveBytes, allocatedBytesError, liveBytesError }: RegionRow): string[] {
+  return [bytes(allocatedBytes, allocatedBytesError), bytes(liveBytes, liveBytesError)]
+}
 
 function cells({ name, total, self, totalError, selfError, ...row }: RegionRow): string[] {
   return [

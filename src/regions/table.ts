@@ -8,9 +8,18 @@ export const MAX_NAMES = 1024
 const MAX_NAME_LENGTH = 200
 export const OTHER = '(other)'
 
+/** What a region was declared to be: memory that a cache keeps is kept on purpose. */
+export type RegionKind = '' | 'cache'
+
+export interface RegionOptions {
+  /** `cache`: what is allocated here may be kept. It is then named as a cache's, and not accused of leaking. Holds from then on. */
+  kind?: 'cache'
+}
+
 export class Region extends Countdown {
   readonly id: number
   readonly name: string
+  kind: RegionKind = ''
   readonly total = new Tally()
   readonly self = new Tally()
   measured = 0
@@ -48,6 +57,15 @@ export class RegionTable {
     const region = this.#byName.get(name) ?? this.#meet(name)
     this.#latest = region
     return region
+  }
+
+  /** Once a cache, always a cache: wherever else the name is used, it need not be said again. */
+  declare(region: Region, { kind }: RegionOptions): void {
+    if (kind === undefined) return
+    if (kind !== 'cache') {
+      throw new TidemarkError('ERR_TIDEMARK_ARGUMENT', `a region's kind is 'cache' or left out, not '${String(kind)}'`)
+    }
+    region.kind = kind
   }
 
   all(): Region[] {

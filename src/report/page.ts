@@ -1,7 +1,8 @@
 /** report.html: a run on one page that opens anywhere, needs no network, and says the same without its script. Pure. */
 
 import { basename } from 'node:path'
-import type { Cause, Verdict } from '../growth/verdict.js'
+import { siteRate } from '../growth/sites.js'
+import type { Cause, Site, StackFrame, Verdict } from '../growth/verdict.js'
 import { OWNERS, type Owner } from '../owners.js'
 import type { RunInfo } from '../readings/reading.js'
 import { formatBytes, formatDuration, formatRate } from '../units.js'
@@ -18,10 +19,12 @@ export interface ReportInput {
   verdict: Verdict
   history: History
   info: RunInfo | undefined
+  /** The profile as a flame graph, where the run was profiled. */
+  flameGraph?: Html | undefined
 }
 
 /** `history` holds at least one reading. */
-export function renderReport({ verdict, history, info }: ReportInput): string {
+export function renderReport({ verdict, history, info, flameGraph }: ReportInput): string {
   const data = chartData(history.points(), verdict.limit?.bytes)
   const title = info ? basename(info.script) : 'process'
   return html`<!doctype html>
@@ -42,6 +45,7 @@ export function renderReport({ verdict, history, info }: ReportInput): string {
 </header>
 ${facts(verdict, history)}
 ${remedies(verdict.causes)}
+${sitesTable(verdict.causes)}
 <section class="card">
 <h2>Resident memory by owner</h2>
 ${renderChart(data)}
@@ -53,7 +57,8 @@ ${ownersTable(verdict, history)}
 </section>
 ${evidence(verdict.evidence)}
 ${regionsTable(history)}
-<footer>${info ? `tidemark ${info.tidemark}. ` : ''}Sizes are binary: 1 MiB is 1,048,576 bytes. Rates are given with a 95 % interval.</footer>
+${flameSection(flameGraph)}
+<footer>${info ? `tidemark ${info.tidemark}. ` : ''}Sizes are binary: 1 MiB is 1,048,576 bytes. Rates are given with a 95 % interval; ± is one standard error.</footer>
 </main>
 ${jsonScript('chart-data', hoverData(data))}
 <script>${new Html(HOVER)}</script>
@@ -95,6 +100,45 @@ function remedies(causes: Cause[]): Html | null {
   return html`<section class="card remedy">
 <h2>What to do</h2>
 ${causes.map((cause) => html`<p><b>${cause.owner}</b> ${kindTag(cause.kind)} ${cause.remedy}</p>`)}
+</section>`
+}
+
+/** Growth by the place that allocates, fastest first; each with the way by which it was called. */
+function sitesTable(causes: Cause[]): Html | null {
+  const rows = causes.flatMap(({ owner, sites }) => sites.map((site) => ({ owner, site })))
+  if (rows.length === 0) return null
+  rows.sort((a, b) => b.site.bytesPerHour - a.site.bytesPerHour)
+  return html`<section class="card">
+<h2>Allocated by</h2>
+<div class="scroll"><table>
+<tr><th>Function</th><th class="n">Growth</th><th class="n wide">Live</th><th class="wide">Region</th></tr>
+${rows.map(
+  ({ owner, site }) => html`<tr><td>${swatch(owner)}${siteCell(site)}</td><td class="n">${siteRate(site)}</td>
+<td class="n wide">${formatBytes(site.liveBytes)} ± ${formatBytes(site.standardError)}</td><td class="wide">${site.region}</td></tr>
+`,
+)}
+</table></div>
+<p class="note">What was allocated there and is still in use, estimated from samples; the youngest is left out.</p>
+</section>`
+}
+
+function siteCell(site: Site): Html {
+  const name = html`<b>${site.function || '(anonymous)'}</b> <small>${position(site)}</small>`
+  if (site.stack.length === 0) return name
+  return html`<details><summary>${name}</summary><ol class="stack">${site.stack.map(
+    (frame) => html`<li>${frame.function || '(anonymous)'} <small>${position(frame)}</small></li>`,
+  )}</ol></details>`
+}
+
+function position({ file, line }: Pick<StackFrame, 'file' | 'line'>): string {
+  return line > 0 ? `${file}:${line}` : file
+}
+
+function flameSection(flameGraph: Html | undefined): Html | null {
+  if (!flameGraph) return null
+  return html`<section class="card">
+<h2>Live memory by stack</h2>
+${flameGraph}
 </section>`
 }
 

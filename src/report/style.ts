@@ -63,6 +63,9 @@ td:first-child { overflow-wrap: break-word; min-width: 130px }
 tr.total td { font-weight: 600 }
 td .swatch { margin-right: 8px }
 td small { color: var(--soft); margin-left: 8px; font-size: 13px }
+details { display: inline-block; vertical-align: top; max-width: calc(100% - 22px) }
+summary { cursor: pointer; overflow-wrap: anywhere }
+.stack { margin: 6px 0 4px; padding-left: 28px; font-size: 13px; overflow-wrap: anywhere }
 .tag { font-weight: 600; color: var(--kind) }
 ul.evidence { margin: 0; padding-left: 20px }
 ul.evidence li { margin: 3px 0; overflow-wrap: anywhere }

@@ -1,6 +1,8 @@
 /** What tidemark says: one wording for the terminal and the page. Pure. */
 
-import type { GrowthRate, Verdict } from '../growth/verdict.js'
+import { basename } from 'node:path'
+import { siteName } from '../growth/sites.js'
+import type { Cause, GrowthRate, Verdict } from '../growth/verdict.js'
 import { OWNERS, type Owner } from '../owners.js'
 import { formatBytes, formatDuration, formatRate } from '../units.js'
 
@@ -27,7 +29,7 @@ export function headline(verdict: Verdict): string {
   switch (verdict.kind) {
     case 'leak':
       return main
-        ? `${main.owner} grows by ${formatRate(main.growth.bytesPerHour)} and goes on growing`
+        ? `${main.owner} grows by ${formatRate(main.growth.bytesPerHour)} and goes on growing${mostlyFrom(main)}`
         : 'memory grows and goes on growing'
     case 'retention':
       return 'the allocator keeps memory that the program has freed; what is in use does not grow'
@@ -38,6 +40,14 @@ export function headline(verdict: Verdict): string {
     case 'unknown':
       return 'not enough evidence yet for a verdict'
   }
+}
+
+/** Of the growth of a cause, to be named for all of it. */
+const MOST = 0.5
+
+function mostlyFrom({ growth, sites: [site] }: Cause): string {
+  if (!site || site.bytesPerHour < MOST * growth.bytesPerHour) return ''
+  return `, most of it from ${siteName({ ...site, file: basename(site.file) })}`
 }
 
 /** With a capital, unless it begins with the name of an owner, which is written as it is. */

@@ -1,19 +1,22 @@
 /**
  * The one way from a timeline to a verdict. Whoever outlives the service takes it: the command line after the script's
  * end, the service itself at exit where there is no command line, `tidemark report` at any later time. All of them read
- * the timeline, so all of them say the same.
+ * the timeline, so all of them say the same; the profile, where there is one, is shown beside it.
  */
 
-import { renameSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { TidemarkError } from '../errors.js'
+import { flameGraph } from '../export/html.js'
+import { readProfile } from '../export/read-profile.js'
 import { Detector } from '../growth/detector.js'
 import type { Verdict } from '../growth/verdict.js'
 import type { RunInfo } from '../readings/reading.js'
 import { History } from '../report/history.js'
+import { Html, html } from '../report/html.js'
 import { renderReport } from '../report/page.js'
 import { skippedWords } from '../report/wording.js'
-import { REPORT, TIMELINE, VERDICT } from './run-folder.js'
+import { PROFILE, REPORT, TIMELINE, VERDICT } from './run-folder.js'
 import { cannotWrite, readTimeline } from './timeline.js'
 
 /** What a timeline says. */
@@ -57,7 +60,7 @@ export function readRun(folder: string): Run {
 }
 
 /**
- * Reads a run folder and writes its verdict.json and report.html.
+ * Reads a run folder, its profile included, and writes its verdict.json and report.html.
  * Where those cannot be written the run is still returned, with the error, so that the verdict reaches the terminal.
  * @throws {TidemarkError} `ERR_TIDEMARK_RUN_FOLDER` if there is nothing to conclude from
  */
@@ -65,10 +68,21 @@ export function conclude(folder: string): { run: Run; problem: TidemarkError | n
   const run = readRun(folder)
   try {
     replaceFile(join(folder, VERDICT), `${JSON.stringify(run.verdict, null, 2)}\n`)
-    replaceFile(join(folder, REPORT), renderReport(run))
+    replaceFile(join(folder, REPORT), renderReport({ ...run, flameGraph: flameGraphOf(folder) }))
     return { run, problem: null }
   } catch (error) {
     return { run, problem: error instanceof TidemarkError ? error : cannotWrite(folder, error) }
+  }
+}
+
+/** A profile that cannot be read says so in the report, and keeps nothing else from it. */
+function flameGraphOf(folder: string): Html | undefined {
+  if (!existsSync(join(folder, PROFILE))) return undefined
+  try {
+    return new Html(flameGraph(readProfile(folder).columns))
+  } catch (error) {
+    if (!(error instanceof TidemarkError)) throw error
+    return html`<p class="note">${error.message}</p>`
   }
 }
 

@@ -3,18 +3,20 @@
  * nothing here keeps the process alive, changes how it ends, or reaches the processes it starts.
  */
 
-import { writeSync } from 'node:fs'
+import { rmSync, writeSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { TidemarkError } from '../errors.js'
 import { watch } from '../growth/watch.js'
+import { printable } from '../printable.js'
 import type { Reading, RunInfo } from '../readings/reading.js'
 import { usage } from '../readings/usage.js'
 import { regionLines } from '../regions/region.js'
 import { headline } from '../report/wording.js'
 import { parseDuration } from '../units.js'
 import { version } from '../version.js'
-import { defaultFolder, REPORT, TIMELINE } from './run-folder.js'
-import { SETTINGS } from './settings.js'
+import type { ProfileFile } from './profile-file.js'
+import { defaultFolder, PROFILE, REPORT, TIMELINE } from './run-folder.js'
+import { DEFAULT_SAMPLING, parseSampling, SETTINGS } from './settings.js'
 import { TimelineWriter } from './timeline.js'
 
 const DEFAULT_INTERVAL_MS = 1000
@@ -46,8 +48,9 @@ function record(): void {
   const timeline = new TimelineWriter(join(folder, TIMELINE), run, warn)
   timeline.appendSync(edgeReading())
 
+  const profile = startProfiling(settings.intervalBytes, folder)
   let latest: Reading | undefined
-  const watching = watch({ intervalMs: settings.intervalMs })
+  const watching = watch({ intervalMs: settings.intervalMs, ...(profile && { profile }) })
   watching.on('error', warnOnce())
   watching.on('reading', (reading) => {
     latest = reading
@@ -57,11 +60,30 @@ function record(): void {
     try {
       watching.stop()
       timeline.appendSync(edgeReading(latest))
+      profile?.writeSync()
       if (!settings.concludedByParent) report(folder)
     } catch (error) {
       warn(error)
     }
   })
+}
+
+/** Undefined where nothing is to be sampled, or cannot be: the service runs and is read all the same. */
+function startProfiling(intervalBytes: number, folder: string): ProfileFile | undefined {
+  const path = join(folder, PROFILE)
+  try {
+    if (intervalBytes === 0) {
+      rmSync(path, { force: true })
+      return undefined
+    }
+    // Loaded only now: who samples nothing need not carry the profiler's code.
+    const { ProfileFile } = require('./profile-file.js') as typeof import('./profile-file.js')
+    const { startProfile } = require('../profile/session.js') as typeof import('../profile/session.js')
+    return new ProfileFile(path, startProfile({ intervalBytes }), warn)
+  } catch (error) {
+    warn(error)
+    return undefined
+  }
 }
 
 /** The first and the last reading: what can be read at once, without waiting for a pool thread. */
@@ -82,16 +104,28 @@ function report(folder: string): void {
   const { conclude } = require('./conclude.js') as typeof import('./conclude.js')
   const { run, problem } = conclude(folder)
   if (problem) warn(problem)
-  say(`${run.verdict.kind}: ${headline(run.verdict)}. See ${join(folder, REPORT)}`)
+  say(`${run.verdict.kind}: ${printable(headline(run.verdict))}. See ${join(folder, REPORT)}`)
 }
 
 /** Settings leave the environment at once, so that the processes this one starts are not recorded by accident. */
-function takeSettings(): { out: string | undefined; intervalMs: number; concludedByParent: boolean } {
-  const { [SETTINGS.out]: out, [SETTINGS.interval]: interval, [SETTINGS.parent]: parent } = process.env
+function takeSettings(): {
+  out: string | undefined
+  intervalMs: number
+  /** Between two sampled allocations; 0 where none are to be sampled. */
+  intervalBytes: number
+  concludedByParent: boolean
+} {
+  const {
+    [SETTINGS.out]: out,
+    [SETTINGS.interval]: interval,
+    [SETTINGS.sample]: sample,
+    [SETTINGS.parent]: parent,
+  } = process.env
   for (const name of Object.values(SETTINGS)) delete process.env[name]
   return {
     out: out || undefined,
     intervalMs: interval ? parseDuration(interval) : DEFAULT_INTERVAL_MS,
+    intervalBytes: parseSampling(sample || DEFAULT_SAMPLING),
     concludedByParent: Number(parent) === process.ppid,
   }
 }

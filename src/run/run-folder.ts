@@ -5,6 +5,7 @@ import { basename, extname, join, resolve } from 'node:path'
 import { cannotWrite } from './timeline.js'
 
 export const TIMELINE = 'timeline.ndjson'
+export const PROFILE = 'profile.pb.gz'
 export const VERDICT = 'verdict.json'
 export const REPORT = 'report.html'
 

@@ -8,12 +8,28 @@ import { closeSync, fstatSync, mkdirSync, openSync, readSync, constants as to, w
 import { dirname } from 'node:path'
 import { errorCode, TidemarkError } from '../errors.js'
 import { OWNERS, type Owner, type OwnerBytes } from '../owners.js'
-import type { HeapReading, MemoryLimit, Reading, RegionLine, RunInfo } from '../readings/reading.js'
+import { PROFILE_OWNERS } from '../profile/columns.js'
+import {
+  type HeapReading,
+  type MemoryLimit,
+  MOST_SITE_CHARACTERS,
+  MOST_SITE_FRAMES,
+  MOST_SITES,
+  type Reading,
+  type RegionLine,
+  type RunInfo,
+  type SiteDef,
+  type SiteLine,
+  type StackFrame,
+} from '../readings/reading.js'
 
 /** A longer line is not a reading: it is skipped without being held in memory. */
 const MAX_LINE_BYTES = 1 << 20
 const CHUNK_BYTES = 1 << 18
 const NEWLINE = 10
+
+/** Of what sites are, written as text, in one line: with all else that a reading holds it stays below MAX_LINE_BYTES. */
+const MOST_DEF_CHARACTERS = 1 << 17
 
 /**
  * Appends readings to a timeline. Never throws and never waits: where the disk is full, read-only or broken,
@@ -29,6 +45,9 @@ export class TimelineWriter {
   #dropped = false
   #warned = false
   #run: RunInfo | undefined
+  /** What sites are, not yet written: said once, it must not be lost with a line that the disk did not take. */
+  readonly #defs = new Map<number, SiteDef>()
+  #defsInLine: number[] = []
 
   /** `run` goes out with the first reading that the disk takes. */
   constructor(path: string, run: RunInfo, onProblem: (error: TidemarkError) => void) {
@@ -42,6 +61,7 @@ export class TimelineWriter {
    * it is still being written is dropped: a disk that hangs must not fill the memory that is being measured.
    */
   append(reading: Reading): void {
+    this.#hold(reading.siteDefs)
     if (this.#writing) {
       this.#dropped = true
       return
@@ -59,6 +79,7 @@ export class TimelineWriter {
 
   /** For the first and the last reading of a process. Skipped where the disk has hung: ending must not wait for it. */
   appendSync(reading: Reading): void {
+    this.#hold(reading.siteDefs)
     if (this.#writing && this.#dropped) return
     this.#try(reading, (fd, line) => this.#wrote(writeSync(fd, line), line.length))
   }
@@ -66,11 +87,33 @@ export class TimelineWriter {
   #try(reading: Reading, writeLine: (fd: number, line: Buffer) => void): void {
     try {
       this.#fd ??= this.#open()
-      const text = JSON.stringify(this.#run === undefined ? reading : { ...reading, run: this.#run })
+      const text = JSON.stringify(this.#complete(reading))
       writeLine(this.#fd, Buffer.from(`${this.#torn ? '\n' : ''}${text}\n`))
     } catch (error) {
       this.#failed(error)
     }
+  }
+
+  #hold(defs: SiteDef[] | undefined): void {
+    for (const def of defs ?? []) this.#defs.set(def.site, def)
+    // Those that were held longest are the likeliest to be out of the readings again.
+    for (const site of this.#defs.keys()) {
+      if (this.#defs.size <= MOST_SITES) break
+      this.#defs.delete(site)
+    }
+  }
+
+  /** The reading with what is still to be said: who is read, and as many of the sites as a line may hold. */
+  #complete({ siteDefs: _, ...reading }: Reading): Reading {
+    const defs: SiteDef[] = []
+    let characters = 0
+    for (const def of this.#defs.values()) {
+      characters += JSON.stringify(def).length
+      if (defs.length > 0 && characters > MOST_DEF_CHARACTERS) break
+      defs.push(def)
+    }
+    this.#defsInLine = defs.map(({ site }) => site)
+    return { ...reading, ...(defs.length > 0 && { siteDefs: defs }), ...(this.#run && { run: this.#run }) }
   }
 
   #open(): number {
@@ -82,7 +125,9 @@ export class TimelineWriter {
 
   #wrote(written: number, wanted: number): void {
     this.#torn = written < wanted
-    if (!this.#torn) this.#run = undefined
+    if (this.#torn) return
+    this.#run = undefined
+    for (const site of this.#defsInLine) this.#defs.delete(site)
   }
 
   #failed(error: unknown): void {
@@ -201,6 +246,10 @@ export function parseReading(line: string): Reading | null {
   if (limit) reading.limit = limit
   const regions = toRegions(value.regions)
   if (regions) reading.regions = regions
+  const sites = toSites(value.sites)
+  if (sites) reading.sites = sites
+  const siteDefs = toSiteDefs(value.siteDefs)
+  if (siteDefs) reading.siteDefs = siteDefs
   const run = toRun(value.run)
   if (run) reading.run = run
   return reading
@@ -208,6 +257,9 @@ export function parseReading(line: string): Reading | null {
 
 /** The last instant that a Date can hold, ms. */
 const MAX_TIME = 8.64e15
+
+/** More than an address space holds is no amount of memory, and its square is still a number. */
+const MAX_BYTES = 2 ** 57
 
 type Fields = Record<string, unknown>
 
@@ -277,6 +329,48 @@ function toRegionLine(value: unknown): RegionLine | undefined {
   const number = (field: unknown) => (isNumber(field) ? field : Number.NaN)
   return { calls, measured, wallMs: number(wallMs), cpuMs: number(cpuMs), rss: number(rss), anon: number(anon) }
 }
+
+function toSites(value: unknown): SiteLine[] | undefined {
+  if (!Array.isArray(value)) return undefined
+  return value.slice(0, MOST_SITES).flatMap((line: unknown) => {
+    if (!isRecord(line)) return []
+    const { site, live, variance, samples } = line
+    const sound = isId(site) && isAmount(live) && isAmount(variance) && isAmount(samples)
+    return sound && live <= MAX_BYTES && variance <= MAX_BYTES ** 2 ? [{ site, live, variance, samples }] : []
+  })
+}
+
+function toSiteDefs(value: unknown): SiteDef[] | undefined {
+  if (!Array.isArray(value)) return undefined
+  return value.slice(0, MOST_SITES).flatMap((entry: unknown) => {
+    if (!isRecord(entry)) return []
+    const { site, region, kind, stack } = entry
+    const frame = toPlace(entry)
+    const owner = PROFILE_OWNERS.find((name) => name === entry.owner)
+    if (!isId(site) || !frame || !owner || !isText(region) || (kind !== '' && kind !== 'cache')) return []
+    if (!Array.isArray(stack)) return []
+    const frames = stack.slice(0, MOST_SITE_FRAMES).flatMap((call: unknown) => toFrame(call) ?? [])
+    return [{ site, ...frame, region: short(region), kind, owner, stack: frames }]
+  })
+}
+
+function toFrame(value: unknown): StackFrame | undefined {
+  if (!isRecord(value)) return undefined
+  const place = toPlace(value)
+  const { column, kind } = value
+  if (!place || !isPosition(column) || (kind !== 'js' && kind !== 'native')) return undefined
+  return { ...place, column, kind }
+}
+
+function toPlace({ function: name, file, line }: Fields): Pick<StackFrame, 'function' | 'file' | 'line'> | undefined {
+  if (!isText(name) || !isText(file) || !isPosition(line)) return undefined
+  return { function: short(name), file: short(file), line }
+}
+
+const short = (text: string) => text.slice(0, MOST_SITE_CHARACTERS)
+const isText = (value: unknown): value is string => typeof value === 'string'
+const isId = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0
+const isPosition = (value: unknown): value is number => isId(value) && value < 2 ** 31
 
 function toRun(value: unknown): RunInfo | undefined {
   if (!isRecord(value)) return undefined

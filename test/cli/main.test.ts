@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { DIST, temporaryFolder, tidemark, write } from './tidemark.js'
 
-const COMMANDS = ['run', 'watch', 'maps', 'diff', 'report', 'status']
+const COMMANDS = ['run', 'watch', 'maps', 'diff', 'report', 'export', 'status']
 
 test('tidemark without a word prints its help to stderr, and that is wrong usage', async (t) => {
   const { code, stdout, stderr } = await tidemark(t, [])
@@ -34,9 +34,9 @@ for (const command of COMMANDS) {
   })
 
   test(`${command} refuses an option that it does not know, by its name`, async (t) => {
-    const { code, stderr } = await tidemark(t, [command, '--sample', '1'])
+    const { code, stderr } = await tidemark(t, [command, '--colour', '1'])
     assert.equal(code, 2)
-    assert.match(stderr, new RegExp(`^tidemark ${command}: .*'--sample'.*tidemark ${command} --help\\n$`))
+    assert.match(stderr, new RegExp(`^tidemark ${command}: .*'--colour'.*tidemark ${command} --help\\n$`))
   })
 }
 
@@ -58,6 +58,8 @@ test('wrong words are named with the way to the help', async (t) => {
     [['run'], 'SCRIPT'],
     [['run', '--interval', '5', 'x.js'], "'5'"],
     [['run', '--interval', '1ms', 'x.js'], "'1ms'"],
+    [['run', '--sample', '1KiB', 'x.js'], "'1KiB'"],
+    [['run', '--sample', '512KB', 'x.js'], "'512KB'"],
     [['run', '--out'], '--out'],
     [['watch'], 'PID'],
     [['watch', 'x'], "'x'"],

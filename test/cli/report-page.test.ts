@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Reading, Verdict } from 'tidemark'
+import type { Reading, Site, Verdict } from 'tidemark'
 import { History } from '#dist/report/history'
-import { jsonScript } from '#dist/report/html'
+import { Html, jsonScript } from '#dist/report/html'
 import { renderReport } from '#dist/report/page'
 
 const MIB = 2 ** 20
@@ -78,6 +78,41 @@ test('verdict, chart, owners, limit, remedy and evidence are there without the s
   ]) {
     assert.match(page, part)
   }
+})
+
+test('sites are listed with growth, live bytes and region, and each unfolds to its stack', () => {
+  const site: Site = {
+    bytesPerHour: 30 * MIB,
+    bytesPerHourError: 3 * MIB,
+    liveBytes: 12 * MIB,
+    standardError: 2 * MIB,
+    function: HOSTILE,
+    file: '/app/keep.js',
+    line: 7,
+    region: '<upload>',
+    stack: [
+      { function: 'calloc', file: '/lib/libc.so', line: 0, column: 0, kind: 'native' },
+      { function: HOSTILE, file: '/app/keep.js', line: 7, column: 3, kind: 'js' },
+    ],
+  }
+  const faster = { ...site, bytesPerHour: 40 * MIB, function: 'faster', stack: [] }
+  const verdict = { ...VERDICT, causes: [{ ...VERDICT.causes[0]!, sites: [site, faster] }] }
+  const page = renderReport({ ...run(5), verdict })
+  const section = page.slice(page.indexOf('<h2>Allocated by</h2>'), page.indexOf('<h2>Resident memory'))
+  assert.match(section, /<details><summary>.*keep\.js:7.*<li>calloc <small>\/lib\/libc\.so<\/small><\/li>.*<\/details>/)
+  assert.match(section, /30 MiB\/h ± 3 MiB/)
+  assert.match(section, /12 MiB ± 2 MiB/)
+  assert.match(section, /&#60;upload&#62;/)
+  assert.equal(section.match(/<details>/g)?.length, 1, 'nothing to unfold where the stack is not known')
+  assert.ok(section.indexOf('faster') < section.indexOf('/app/keep.js:7</small></summary>'), 'fastest first')
+  assert.equal(page.match(/<script>alert|<img/), null)
+  assert.doesNotMatch(renderReport(run(5)), /Allocated by/)
+})
+
+test('the flame graph is part of the page where there is a profile', () => {
+  const page = renderReport({ ...run(5), flameGraph: new Html('<i>flames</i>') })
+  assert.match(page, /<h2>Live memory by stack<\/h2>\s*<i>flames<\/i>/)
+  assert.doesNotMatch(renderReport(run(5)), /by stack/)
 })
 
 test('a limit that is far away is not drawn: it would press the picture flat', () => {

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Owner, Reading, Verdict } from 'tidemark'
+import type { Owner, Reading, Site, Verdict } from 'tidemark'
 import { rowsOf } from '#dist/cli/live-block'
 import { sparkline } from '#dist/cli/sparkline'
 import { summarise } from '#dist/cli/summary'
-import { printable, table } from '#dist/cli/table'
+import { table } from '#dist/cli/table'
 import { plain, styleFor } from '#dist/cli/terminal'
+import { printable } from '#dist/printable'
 import { History } from '#dist/report/history'
 
 const MIB = 2 ** 20
@@ -63,6 +64,59 @@ test('a leak is said in about ten lines: who, how fast, until when, what to do, 
   }
   assert.doesNotMatch(text, /mmap|quiet/, 'what did not grow has no line')
   assert.ok(!text.includes('\u001b'), 'a name from outside cannot write escapes')
+})
+
+const SITE: Site = {
+  bytesPerHour: 3600 * 9 * MIB,
+  bytesPerHourError: 3600 * MIB,
+  liveBytes: 180 * MIB,
+  standardError: 9 * MIB,
+  function: 'keep',
+  file: '/srv/app/src/keep.js',
+  line: 7,
+  region: null,
+  stack: [{ function: 'keep', file: '/srv/app/src/keep.js', line: 7, column: 3, kind: 'js' }],
+}
+
+const NATIVE_SITE: Site = {
+  ...SITE,
+  bytesPerHour: 3600 * MIB,
+  function: 'Resize',
+  file: '/srv/app/node_modules/sharp/sharp.node',
+  line: 0,
+  stack: [
+    { function: 'Resize', file: '/srv/app/node_modules/sharp/sharp.node', line: 0, column: 0, kind: 'native' },
+    { function: 'emit', file: 'node:events', line: 1, column: 1, kind: 'js' },
+    { function: 'thumb\u001b[2J', file: '/srv/app/src/thumb.js', line: 12, column: 1, kind: 'js' },
+    { function: 'handle', file: '/opt/lib/web.js', line: 90, column: 1, kind: 'js' },
+    { function: 'listen', file: '/opt/lib/web.js', line: 5, column: 1, kind: 'js' },
+  ],
+}
+
+test('sites are named with rate, function and line, from the current folder; addons with the JavaScript that called them', () => {
+  const [cause] = LEAK.causes
+  const verdict = { ...LEAK, causes: [{ ...cause!, sites: [SITE, NATIVE_SITE, NATIVE_SITE, NATIVE_SITE] }] }
+  const text = summarise({ verdict, history: history(20, (s) => ({ malloc: s * 10 * MIB })), cwd: '/srv/app' }, plain)
+  assert.match(text, /grows by 10 MiB\/s and goes on growing, most of it from keep \(keep\.js:7\)\n/)
+  const from = text.indexOf('  allocated by')
+  assert.deepEqual(text.slice(from).split('\n').slice(0, 5), [
+    '  allocated by   9 MiB/s ± 1 MiB      keep (src/keep.js:7)',
+    '                 1 MiB/s ± 1 MiB      Resize (node_modules/sharp/sharp.node)',
+    '                   called by thumb\\u001b[2J (src/thumb.js:12)',
+    '                   called by handle (/opt/lib/web.js:90)',
+    '                 1 MiB/s ± 1 MiB      Resize (node_modules/sharp/sharp.node)',
+  ])
+  assert.equal(text.match(/Resize/g)?.length, 2, 'three sites at most')
+})
+
+test('a site is in the headline only when most of the growth is its own, and cannot write escapes there', () => {
+  const [cause] = LEAK.causes
+  const headlineOf = (site: Site) => {
+    const verdict = { ...LEAK, causes: [{ ...cause!, sites: [site] }] }
+    return summarise({ verdict, history: history(2, () => ({})) }, plain).split('\n')[1]!
+  }
+  assert.doesNotMatch(headlineOf(NATIVE_SITE), /Resize/)
+  assert.match(headlineOf({ ...SITE, function: 'k\u001b[31m' }), /from k\\u001b\[31m \(keep\.js:7\)/)
 })
 
 test('of an unknown verdict the reason is said for what changed most', () => {

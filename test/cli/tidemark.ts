@@ -1,7 +1,7 @@
 /** Runs the command line as a user does, in a folder that is gone after the test. */
 
 import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import type { TestContext } from 'node:test'
@@ -88,5 +88,12 @@ export function timelineLines(folder: string): string[] {
   return readFileSync(join(folder, 'timeline.ndjson'), 'utf8').split('\n').slice(0, -1)
 }
 
-/** What must be there in a run's folder and terminal after any end. */
+/** The files of a run's folder, but for the profile: whether a process lived for a first snapshot depends on the machine. */
+export function filesOf(folder: string): string[] {
+  return readdirSync(folder)
+    .filter((name) => name !== 'profile.pb.gz')
+    .sort()
+}
+
+/** What must be there after any end. */
 export const FILES = ['report.html', 'timeline.ndjson', 'verdict.json']

@@ -1,6 +1,8 @@
 /** Seeded noise, so that a statistical test gives the same answer on every machine and on every run. */
 
 export interface Random {
+  /** On [0, 1). */
+  uniform(): number
   normal(): number
   /** Autoregressive noise of order 1: each value keeps `phi` of the last; `deviation` is that of the values themselves. */
   noise(phi: number, deviation: number): () => number
@@ -24,5 +26,5 @@ export function random(seed: number): Random {
       return now
     }
   }
-  return { normal, noise }
+  return { uniform, normal, noise }
 }

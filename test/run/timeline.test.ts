@@ -4,7 +4,8 @@ import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'nod
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
-import type { Reading, TidemarkError } from 'tidemark'
+import type { Reading, StackFrame, TidemarkError } from 'tidemark'
+import { MOST_SITE_CHARACTERS, MOST_SITE_FRAMES, MOST_SITES, type SiteDef } from '#dist/readings/reading'
 import { parseReading, readTimeline, TimelineWriter } from '#dist/run/timeline'
 import { temporaryFolder, write } from '../cli/tidemark.js'
 
@@ -12,6 +13,11 @@ const RUN = { tidemark: '1', node: 'v20', pid: 1, script: 'a.js', argv: ['x'], i
 
 function reading(t: number): Reading {
   return { t, rss: 3000, anon: 2000, file: 1000, shmem: 0, swap: 0, owners: { malloc: 2000, file: 1000 } }
+}
+
+function define(site: number, more: Partial<SiteDef> = {}): SiteDef {
+  const stack: StackFrame[] = [{ function: 'keep', file: '/app/a.js', line: 7, column: 3, kind: 'js' }]
+  return { site, function: 'keep', file: '/app/a.js', line: 7, region: '', kind: '', owner: 'malloc', stack, ...more }
 }
 
 function read(path: string): { readings: Reading[]; skipped: number } {
@@ -33,6 +39,8 @@ test('what was written is read again, with the run on the first line', (t) => {
     majorGc: { count: 1, usedAfter: 5 },
     limit: { bytes: 9, source: 'cgroup', used: 3 },
     regions: { 'GET /': { calls: 2, measured: 1, wallMs: 3, cpuMs: 2, rss: -5, anon: 4 } },
+    sites: [{ site: 3, live: 10, variance: 2.5, samples: 1 }],
+    siteDefs: [define(3)],
   }
   timeline.appendSync(reading(1))
   timeline.appendSync(full)
@@ -91,6 +99,112 @@ test('of a reading with hostile parts the sound ones are kept', () => {
   assert.deepEqual(Object.keys(parsed.regions!), ['__proto__'])
   assert.equal(Object.getPrototypeOf(parsed.regions), Object.prototype)
   assert.deepEqual(Object.keys(parsed).sort(), ['anon', 'file', 'owners', 'regions', 'rss', 'shmem', 'swap', 't'])
+})
+
+const hostileSites = (part: object) => parseReading(JSON.stringify({ t: 1, rss: 2, ...part }))!
+
+test('of hostile sites the sound ones are kept, and as much of them as is sane', () => {
+  const line = { site: 1, live: 5, variance: 1, samples: 2 }
+  const lines = [
+    line,
+    null,
+    7,
+    [],
+    {},
+    { ...line, site: -1 },
+    { ...line, site: 1.5 },
+    { ...line, site: 2 ** 60 },
+    { ...line, site: '1' },
+    { ...line, live: -1 },
+    { ...line, live: 1e300 },
+    { ...line, variance: null },
+    { ...line, variance: 1e300 },
+    { ...line, samples: 'x' },
+    { ...line, more: 1, site: 2 },
+  ]
+  assert.deepEqual(hostileSites({ sites: lines }).sites, [line, { ...line, site: 2 }])
+  for (const sites of [null, 5, 'x', {}]) assert.equal(hostileSites({ sites, siteDefs: sites }).sites, undefined)
+  assert.equal(hostileSites({ sites: Array(1000).fill(line) }).sites!.length, MOST_SITES)
+  assert.equal(hostileSites({ siteDefs: Array(1000).fill(define(1)) }).siteDefs!.length, MOST_SITES)
+
+  const wrong = [
+    { owner: '__proto__' },
+    { owner: 'file' },
+    { kind: 'leak' },
+    { region: 5 },
+    { function: null },
+    { file: {} },
+    { line: -1 },
+    { line: 1e12 },
+    { line: '7' },
+    { stack: 'deep' },
+    { site: null },
+  ]
+  assert.deepEqual(
+    hostileSites({ siteDefs: [...wrong.map((part) => ({ ...define(1), ...part })), define(2)] }).siteDefs,
+    [define(2)],
+  )
+
+  const frame = define(1).stack[0]!
+  const long = 'x'.repeat(100_000)
+  const [cut] = hostileSites({
+    siteDefs: [
+      { ...define(1), function: long, file: long, region: long, stack: [{ ...frame, file: long, kind: 'js' }] },
+    ],
+  }).siteDefs!
+  for (const text of [cut!.function, cut!.file, cut!.region, cut!.stack[0]!.file]) {
+    assert.equal(text.length, MOST_SITE_CHARACTERS)
+  }
+  const odd = [{ ...frame, kind: 'wasm' }, { ...frame, column: -1 }, null, [], { ...frame, function: 3 }, frame]
+  assert.deepEqual(hostileSites({ siteDefs: [define(1, { stack: odd as StackFrame[] })] }).siteDefs![0]!.stack, [frame])
+  const deep = define(1, { stack: Array(5000).fill(frame) })
+  assert.equal(hostileSites({ siteDefs: [deep] }).siteDefs![0]!.stack.length, MOST_SITE_FRAMES)
+})
+
+test('what a site is, is written with the next line when the disk did not take its own', (t) => {
+  const folder = temporaryFolder(t)
+  const inTheWay = write(folder, 'out', '')
+  const timeline = writer(join(folder, 'out', 'timeline.ndjson'))
+  timeline.appendSync({ ...reading(1), siteDefs: [define(1)] })
+  rmSync(inTheWay)
+  timeline.appendSync({ ...reading(2), siteDefs: [define(2)] })
+  timeline.appendSync(reading(3))
+  const { readings } = read(timeline.path)
+  assert.deepEqual(
+    readings.map(({ siteDefs }) => siteDefs),
+    [[define(1), define(2)], undefined],
+  )
+})
+
+test('what a site is, is written with the next line when its own was dropped', async (t) => {
+  const timeline = writer(join(temporaryFolder(t), 'timeline.ndjson'))
+  timeline.append(reading(1))
+  timeline.append({ ...reading(2), siteDefs: [define(2)] })
+  await wait(50)
+  timeline.appendSync(reading(3))
+  assert.deepEqual(
+    read(timeline.path).readings.map(({ t: at, siteDefs }) => [at, siteDefs]),
+    [
+      [1, undefined],
+      [3, [define(2)]],
+    ],
+  )
+})
+
+test('sites with long names and deep stacks are spread over several lines, none too long to be read', (t) => {
+  const timeline = writer(join(temporaryFolder(t), 'timeline.ndjson'))
+  const name = '名'.repeat(MOST_SITE_CHARACTERS)
+  const frame: StackFrame = { function: name, file: name, line: 1, column: 1, kind: 'js' }
+  const stack = Array(MOST_SITE_FRAMES).fill(frame)
+  const defs = Array.from({ length: MOST_SITES }, (_, i) => define(i, { function: name, stack }))
+  timeline.appendSync({ ...reading(0), siteDefs: defs })
+  for (let at = 1; at < MOST_SITES; at++) timeline.appendSync(reading(at))
+  const { readings, skipped } = read(timeline.path)
+  assert.equal(skipped, 0)
+  assert.deepEqual(
+    readings.flatMap(({ siteDefs }) => siteDefs ?? []),
+    defs,
+  )
 })
 
 test('a line of many megabytes, with or without an end, is skipped without being kept', (t) => {

@@ -1,0 +1,99 @@
+/**
+ * Decides what is happening at one allocation site, from estimates of what it allocated and still keeps.
+ * It is tested as owners are, with two differences: the error of sampling is part of the noise, and all sites that are
+ * watched at a time share the error that one profile may spend. Young memory has been set aside before it comes here
+ * (`old` in profile/columns.ts), so a burst that is freed again is never seen to grow.
+ */
+
+import { MOST_SITES, type SiteLine } from '../readings/reading.js'
+import { answerFrom, samplingOf } from './answer.js'
+import { samplingVariance, type WindowKind } from './kind.js'
+import { leakOrigin } from './owner-trend.js'
+import { Series } from './series.js'
+import { leastSquares } from './trend.js'
+
+export interface SiteTrend {
+  kind: WindowKind
+  /** Least squares over the window that shows it best; NaN before there were three estimates. */
+  bytesPerHour: number
+  /** One standard error, of sampling and of irregularity. */
+  bytesPerHourError: number
+  /** Bytes at the beginning and at the end of the window. */
+  from: number
+  to: number
+  windowMs: number
+  /** The latest estimate, and one standard error of it. */
+  liveBytes: number
+  standardError: number
+  /** Only for `leak`: as in OwnerTrend. */
+  mayBeWarmUp?: boolean
+}
+
+/** The chance that any site of a process is ever called a leak and is none; measured in test/growth/site-trend.test.ts. */
+const ERROR = 0.05
+const HOUR = 3600e3
+const POINTS_NEEDED = 3
+
+type Estimate = Pick<SiteLine, 'live' | 'variance' | 'samples'>
+
+/**
+ * Variance of an estimate, of what it estimates included: where objects come and go independently, their number is Poisson's,
+ * and so is that of the samples. Fifty buffers of a megabyte are seven more or less at any time, however well they are counted.
+ */
+function fluctuation({ live, variance, samples }: Estimate): number {
+  return live > 0 ? Math.max(variance, live ** 2 / samples) : 0
+}
+
+export class SiteSeries {
+  readonly #live = new Series()
+  readonly #variances = new Series()
+  #born = 0
+  #now = 0
+  #latest: Estimate = { live: 0, variance: 0, samples: 0 }
+  #trend: SiteTrend | undefined
+
+  /** @param elapsedMs since the first reading; must not decrease */
+  add(elapsedMs: number, line: Estimate): void {
+    if (this.#live.count === 0) this.#born = elapsedMs
+    this.#live.add(elapsedMs, line.live)
+    this.#variances.add(elapsedMs, fluctuation(line))
+    this.#latest = line
+    this.#now = elapsedMs
+    this.#trend = undefined
+  }
+
+  /** As of the latest estimate; computed once for each, as verdicts are asked for more often than snapshots are taken. */
+  trend(): SiteTrend {
+    this.#trend ??= this.#judge(this.#now)
+    return this.#trend
+  }
+
+  #judge(now: number): SiteTrend {
+    const start = Math.max(leakOrigin(now), this.#born)
+    const [series, variances] = [this.#live, this.#variances]
+    const { kind, points, mayBeWarmUp } = answerFrom({
+      series,
+      variances,
+      origin: start,
+      beginning: start,
+      now,
+      error: ERROR / MOST_SITES,
+    })
+    const { t, v } = points
+    const windowMs = t.length > 0 ? t.at(-1)! - t[0]! : 0
+    const line = leastSquares(t, v)
+    const known = t.length >= POINTS_NEEDED && windowMs > 0
+    const variance = line.variance + samplingVariance(samplingOf(variances.since(t[0] ?? start)), windowMs)
+    return {
+      kind,
+      bytesPerHour: known ? line.slope * HOUR : Number.NaN,
+      bytesPerHourError: known ? Math.sqrt(variance) * HOUR : Number.NaN,
+      from: v[0] ?? 0,
+      to: v.at(-1) ?? 0,
+      windowMs,
+      liveBytes: this.#latest.live,
+      standardError: Math.sqrt(this.#latest.variance),
+      ...(mayBeWarmUp !== undefined && { mayBeWarmUp }),
+    }
+  }
+}

@@ -1,0 +1,129 @@
+/**
+ * Ranks the allocation sites of one process by growth, and says what of them a verdict may say.
+ * Only what clearly grows is named, and memory allocated in a region that was declared a cache is named as such and never
+ * accused: a cache grows until it is full, and only the program knows when that is.
+ */
+
+import type { Owner } from '../owners.js'
+import { MOST_SITES, type Reading, type SiteDef } from '../readings/reading.js'
+import { formatBytes, formatRate } from '../units.js'
+import { SiteSeries, type SiteTrend } from './site-trend.js'
+import type { Site } from './verdict.js'
+
+/** Of one cause; the rest are in the profile. */
+export const MOST_SITES_NAMED = 10
+
+/** Standard errors that a site's growth is above 0. Three: of 64 level sites one then seems to grow in every eleventh look. */
+const CLEARLY = 3
+
+/** A site that grows. */
+export interface GrowingSite {
+  def: SiteDef
+  trend: SiteTrend
+}
+
+export class Sites {
+  readonly #series = new Map<number, SiteSeries>()
+  readonly #defs = new Map<number, SiteDef>()
+
+  /** Takes what a reading says of sites, if anything. A site that it leaves out is no longer among the largest, and is forgotten. */
+  add(elapsedMs: number, { sites, siteDefs = [] }: Pick<Reading, 'sites' | 'siteDefs'>): void {
+    for (const def of siteDefs.slice(0, MOST_SITES)) this.#defs.set(def.site, def)
+    if (sites) this.#count(elapsedMs, sites.slice(0, MOST_SITES))
+    for (const site of this.#defs.keys()) {
+      if (this.#defs.size <= 2 * MOST_SITES) break
+      if (!this.#series.has(site)) this.#defs.delete(site)
+    }
+  }
+
+  /** How much is kept: never more than MOST_SITES series, and twice as many definitions. */
+  held(): { series: number; defs: number } {
+    return { series: this.#series.size, defs: this.#defs.size }
+  }
+
+  #count(elapsedMs: number, lines: NonNullable<Reading['sites']>): void {
+    const present = new Set(lines.map(({ site }) => site))
+    for (const site of this.#series.keys()) if (!present.has(site)) this.#series.delete(site)
+    for (const line of lines) {
+      // Named twice in one line, a site counts once.
+      if (!present.delete(line.site)) continue
+      const series = this.#series.get(line.site) ?? new SiteSeries()
+      this.#series.set(line.site, series)
+      series.add(elapsedMs, line)
+    }
+  }
+
+  /** Sites that grow and are known by name, fastest first. */
+  growing(): GrowingSite[] {
+    const found: GrowingSite[] = []
+    for (const [site, series] of this.#series) {
+      const def = this.#defs.get(site)
+      if (!def) continue
+      const trend = series.trend()
+      if (trend.kind === 'leak' || (trend.kind !== 'warm-up' && isClear(trend))) found.push({ def, trend })
+    }
+    return found.sort((a, b) => b.trend.bytesPerHour - a.trend.bytesPerHour)
+  }
+}
+
+function isClear({ bytesPerHour, bytesPerHourError }: SiteTrend): boolean {
+  return bytesPerHour > CLEARLY * bytesPerHourError
+}
+
+export function isCache({ def }: GrowingSite): boolean {
+  return def.kind === 'cache'
+}
+
+/** The sites to blame for the growth of `owner`, as a verdict has them. */
+export function accused(growing: GrowingSite[], owner: Owner): Site[] {
+  return growing
+    .filter((site) => site.def.owner === owner && !isCache(site))
+    .slice(0, MOST_SITES_NAMED)
+    .map(({ def, trend }) => ({
+      bytesPerHour: trend.bytesPerHour,
+      bytesPerHourError: trend.bytesPerHourError,
+      liveBytes: trend.liveBytes,
+      standardError: trend.standardError,
+      function: def.function,
+      file: def.file,
+      line: def.line,
+      region: def.region || null,
+      stack: def.stack,
+    }))
+}
+
+/** Growth of several sites together. Samples of different sites are independent, so variances add. */
+export function together(sites: GrowingSite[]): { bytesPerHour: number; bytesPerHourError: number } {
+  let bytesPerHour = 0
+  let variance = 0
+  for (const { trend } of sites) {
+    bytesPerHour += trend.bytesPerHour
+    variance += trend.bytesPerHourError ** 2
+  }
+  return { bytesPerHour, bytesPerHourError: Math.sqrt(variance) }
+}
+
+/** `resize (/app/thumbs.js:41)`. */
+export function siteName({ function: name, file, line }: Pick<Site, 'function' | 'file' | 'line'>): string {
+  const called = name || '(anonymous)'
+  if (file === '') return called
+  return `${called} (${line > 0 ? `${file}:${line}` : file})`
+}
+
+/** `5.1 MiB/s ± 310 KiB`: a rate with one standard error. */
+export function siteRate({
+  bytesPerHour,
+  bytesPerHourError,
+}: Pick<Site, 'bytesPerHour' | 'bytesPerHourError'>): string {
+  const error = formatRate(bytesPerHourError, { like: bytesPerHour }).replace(/\/\w+$/, '')
+  return `${formatRate(bytesPerHour)} ± ${error}`
+}
+
+/** What a person can check, of one site. */
+export function siteSentence(site: GrowingSite): string {
+  const { def, trend } = site
+  const live = `${formatBytes(trend.liveBytes)} ± ${formatBytes(trend.standardError)}`
+  const where = def.region === '' ? '' : ` in region '${def.region}'`
+  const excuse = isCache(site) ? ', which is declared a cache' : ''
+  return `of ${def.owner}, ${siteName(def)} keeps ${live} allocated${where}${excuse}, growing by ${siteRate(trend)}`
+}

@@ -1,0 +1,106 @@
+/**
+ * Keeps profile.pb.gz in the run folder: the latest snapshot of a running profile, every 30 s and at the end.
+ * At exit nothing is encoded, only written: on Node 20, hot code in the last moment sets off compiler threads, and a process
+ * that ends while one of them asks for a garbage collection waits for it for ever. So what will be written is encoded as
+ * snapshots come, as often as a hundredth of the time allows. Readers see the old file or the whole new one.
+ */
+
+import { renameSync, rmSync, writeFileSync } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
+import type { TidemarkError } from '../errors.js'
+import type { Profile } from '../profile/profile.js'
+import type { ProfileSession, SnapshotOptions } from '../profile/session.js'
+import type { ProfileSource } from '../profile/site-feed.js'
+import { cannotWrite } from './timeline.js'
+
+const PAUSE_MS = 30e3
+
+/** ms between encodings for each ms that the last one took, all its waiting included. */
+const COST_FACTOR = 100
+
+type Source = Pick<ProfileSession, 'snapshot' | 'jsHeapMs'>
+
+export class ProfileFile implements ProfileSource {
+  readonly #path: string
+  readonly #unfinished: string
+  readonly #source: Source
+  readonly #onProblem: (error: TidemarkError) => void
+  /** Encoded and not yet in the file. */
+  #latest: Buffer | undefined
+  #encoding = false
+  #encodeDueAt = 0
+  #writing = false
+  #writtenAt = Number.NEGATIVE_INFINITY
+  #warned = false
+
+  /** A profile that an earlier run left at `path` is gone from now on: it is not this run's. */
+  constructor(path: string, source: Source, onProblem: (error: TidemarkError) => void) {
+    this.#path = path
+    this.#unfinished = `${path}.${process.pid}.tmp`
+    this.#source = source
+    this.#onProblem = onProblem
+    rmSync(path, { force: true })
+  }
+
+  /** As the source's, remembered for the file. */
+  async snapshot(options: SnapshotOptions = {}): Promise<Profile> {
+    const profile = await this.#source.snapshot(options)
+    if (!this.#encoding && performance.now() >= this.#encodeDueAt) void this.#encode(profile)
+    return profile
+  }
+
+  get jsHeapMs(): number {
+    return this.#source.jsHeapMs
+  }
+
+  async #encode(profile: Profile): Promise<void> {
+    this.#encoding = true
+    const began = performance.now()
+    try {
+      this.#latest = await profile.toPprofAsync()
+      const now = performance.now()
+      this.#encodeDueAt = now + (now - began) * COST_FACTOR
+      if (!this.#writing && now - this.#writtenAt >= PAUSE_MS) await this.#write(this.#latest)
+    } catch (error) {
+      this.#failed(error)
+    } finally {
+      this.#encoding = false
+    }
+  }
+
+  /** On a pool thread, so that a slow disk never stops the service. */
+  async #write(encoded: Buffer): Promise<void> {
+    this.#writing = true
+    this.#writtenAt = performance.now()
+    try {
+      await writeFile(this.#unfinished, encoded)
+      this.#put(encoded)
+    } finally {
+      this.#writing = false
+    }
+  }
+
+  /** For the end of the process. Skipped where the disk has hung: ending must not wait for it. */
+  writeSync(): void {
+    const hangs = this.#writing && performance.now() - this.#writtenAt > PAUSE_MS
+    if (this.#latest === undefined || hangs) return
+    try {
+      writeFileSync(this.#unfinished, this.#latest)
+      this.#put(this.#latest)
+    } catch (error) {
+      this.#failed(error)
+    }
+  }
+
+  #put(encoded: Buffer): void {
+    renameSync(this.#unfinished, this.#path)
+    if (this.#latest === encoded) this.#latest = undefined
+  }
+
+  #failed(error: unknown): void {
+    rmSync(this.#unfinished, { force: true })
+    if (this.#warned) return
+    this.#warned = true
+    this.#onProblem(cannotWrite(this.#path, error))
+  }
+}

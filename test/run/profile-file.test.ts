@@ -1,0 +1,89 @@
+import assert from 'node:assert/strict'
+import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { setTimeout as wait } from 'node:timers/promises'
+import type { TidemarkError } from 'tidemark'
+import { flameGraph } from '#dist/export/html'
+import { Profile } from '#dist/profile/profile'
+import { conclude } from '#dist/run/conclude'
+import { ProfileFile } from '#dist/run/profile-file'
+import { temporaryFolder, write } from '../cli/tidemark.js'
+import { syntheticProfile } from '../profile/synthetic.js'
+
+function profileOf(seed: number): Profile {
+  return new Profile(syntheticProfile({ seed, traces: 5, frames: 10, depth: 3 }))
+}
+
+/** Snapshots with seeds 1, 2, 3 … */
+function snapshots() {
+  let seed = 0
+  return { snapshot: async () => profileOf(++seed), jsHeapMs: 0 }
+}
+
+const unexpected = (error: TidemarkError) => assert.fail(error)
+
+test('the first snapshot is written at once, the latest one at the end, and nothing else is left', async (t) => {
+  const folder = temporaryFolder(t)
+  const path = join(folder, 'profile.pb.gz')
+  const file = new ProfileFile(path, snapshots(), unexpected)
+  assert.ok(!existsSync(path))
+  await file.snapshot()
+  while (!existsSync(path)) await wait(1)
+  assert.deepEqual(readFileSync(path), profileOf(1).toPprof())
+  file.writeSync()
+  assert.deepEqual(readFileSync(path), profileOf(1).toPprof(), 'there is nothing newer')
+  // Encoding takes its share of the time: some of these are let go by.
+  let last = 1
+  const written = () => [...Array(last + 1).keys()].find((seed) => profileOf(seed).toPprof().equals(readFileSync(path)))
+  while (written() === 1) {
+    await file.snapshot()
+    last++
+    await wait(20)
+    file.writeSync()
+  }
+  assert.ok(written()! > 1 && written()! <= last)
+  assert.deepEqual(readdirSync(folder), ['profile.pb.gz'])
+})
+
+test('without a snapshot there is no profile, and that of an earlier run is gone', (t) => {
+  const folder = temporaryFolder(t)
+  const path = write(folder, 'profile.pb.gz', 'of an earlier run')
+  new ProfileFile(path, snapshots(), unexpected).writeSync()
+  assert.deepEqual(readdirSync(folder), [])
+})
+
+test('a disk that takes no profile is said once, and what was there before stays', async (t) => {
+  const folder = temporaryFolder(t)
+  const problems: TidemarkError[] = []
+  const file = new ProfileFile(join(folder, 'profile.pb.gz'), snapshots(), (problem) => problems.push(problem))
+  symlinkSync('/dev/full', join(folder, `profile.pb.gz.${process.pid}.tmp`))
+  await file.snapshot()
+  while (problems.length === 0) await wait(1)
+  assert.equal(problems[0]!.code, 'ERR_TIDEMARK_OUT_WRITE')
+  symlinkSync('/dev/full', join(folder, `profile.pb.gz.${process.pid}.tmp`))
+  file.writeSync()
+  assert.equal(problems.length, 1)
+  assert.deepEqual(readdirSync(folder), [])
+})
+
+const READING = { t: 1, rss: 3000, anon: 2000, file: 1000, shmem: 0, swap: 0, owners: { malloc: 2000 } }
+
+test('the report of a run shows its profile, and says so where it cannot be read', (t) => {
+  const folder = join(temporaryFolder(t), 'run')
+  mkdirSync(folder)
+  write(folder, 'timeline.ndjson', `${JSON.stringify(READING)}\n`)
+  const page = () => {
+    const { problem } = conclude(folder)
+    assert.equal(problem, null)
+    return readFileSync(join(folder, 'report.html'), 'utf8')
+  }
+  assert.doesNotMatch(page(), /by stack/)
+  writeFileSync(join(folder, 'profile.pb.gz'), profileOf(1).toPprof())
+  const shown = page()
+  assert.match(shown, /<h2>Live memory by stack<\/h2>/)
+  assert.ok(flameGraph(profileOf(1).columns).length > 1000 && shown.includes('id="flame-data"'))
+  writeFileSync(join(folder, 'profile.pb.gz'), '<b>no profile</b>')
+  assert.match(page(), /<p class="note">cannot read .*profile\.pb\.gz/)
+  assert.doesNotMatch(page(), /<b>no profile/)
+})
