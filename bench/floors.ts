@@ -22,11 +22,11 @@ export interface Floors {
 const ROOT = join(__dirname, '../..')
 const FOLDER = 'bench/native'
 
-/** Brings the addon up to date: configured each time, because the list of native sources may have changed. */
-export function buildFloors(): void {
+/** Brings the addons of bench/native up to date: configured each time, because the list of native sources may have changed. */
+export function buildAddons(): void {
   const args = ['scripts/node-gyp.mjs', 'configure', 'build', '-C', FOLDER, '--silent']
   const { status, stdout, stderr } = spawnSync(process.execPath, args, { cwd: ROOT, encoding: 'utf8' })
-  if (status !== 0) throw new Error(`the addon of the benchmarks cannot be built:\n${stdout}${stderr}`)
+  if (status !== 0) throw new Error(`the addons of the benchmarks cannot be built:\n${stdout}${stderr}`)
 }
 
 export function loadFloors(): Floors {

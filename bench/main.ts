@@ -3,12 +3,13 @@
  * machine measures is for people to judge.
  */
 
-import { buildFloors } from './floors.js'
+import { buildAddons } from './floors.js'
 import { load, machine } from './machine.js'
 import { readings } from './readings.js'
+import { sampling } from './sampling.js'
 import { markdown } from './table.js'
 
-const BENCHMARKS = { readings }
+const BENCHMARKS = { readings, sampling }
 
 async function main(name: string | undefined): Promise<void> {
   const benchmark = BENCHMARKS[name as keyof typeof BENCHMARKS]
@@ -16,7 +17,7 @@ async function main(name: string | undefined): Promise<void> {
     console.error(`npm run bench -- NAME, NAME being one of: ${Object.keys(BENCHMARKS).join(', ')}`)
     return
   }
-  buildFloors()
+  buildAddons()
   const before = load()
   const rows = await benchmark((what) => console.error(`measuring ${what} …`))
   console.log(

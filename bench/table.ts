@@ -40,7 +40,22 @@ export function added(comparison: Comparison, goal?: number): Row {
   const format = comparison.format ?? nanos
   const more = spread(eachRound((a, b) => a - b, comparison.ours, comparison.theirs))
   const result = withQuartiles(more, (value) => `${value < 0 ? '−' : '+'}${format(Math.abs(value))}`)
-  return row(comparison, result, goal && { text: `≤ +${format(goal)}`, met: more.median <= goal })
+  return row(comparison, result, goal === undefined ? 0 : { text: `≤ +${format(goal)}`, met: more.median <= goal })
+}
+
+/** A value of ours that nothing is compared with; with a goal, at most that. */
+export function atMost(
+  { what, values, format }: { what: string; values: number[]; format: (value: number) => string },
+  goal?: number,
+): Row {
+  return {
+    what,
+    tidemark: withQuartiles(spread(values), format),
+    against: '',
+    result: '',
+    goal: goal === undefined ? '' : `≤ ${format(goal)}`,
+    verdict: goal === undefined ? '' : median(values) <= goal ? 'ok' : '**missed**',
+  }
 }
 
 export function notMeasured(what: string, why: string): Row {

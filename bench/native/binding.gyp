@@ -1,11 +1,18 @@
-# The addon that benchmarks compare against, built by `npm run bench` into bench/native/build. Not in any release.
-# The floors of ../../native are compiled in, so that their native part can be timed without JavaScript around it.
+# The addons of the benchmarks, built by `npm run bench` into bench/native/build. Not in any release.
+# floors: what readings are compared with. The floors of ../../native are compiled in, so that their native part can be
+# timed without JavaScript around it. allocations: loops of malloc and free, and nothing of ours.
 {
   'targets': [
     {
       'target_name': 'floors',
       'sources': ['floors.cc', '<!@(sed -nE "s,^native/(base|proc|ledger)/,../../&,p" ../../native/sources.txt)'],
       'include_dirs': ['../../native'],
+      'defines': ['NAPI_VERSION=8', 'NDEBUG'],
+      'cflags_cc': ['<!@(grep "^-" ../../native/flags.txt)', '-O2'],
+    },
+    {
+      'target_name': 'allocations',
+      'sources': ['allocations.cc'],
       'defines': ['NAPI_VERSION=8', 'NDEBUG'],
       'cflags_cc': ['<!@(grep "^-" ../../native/flags.txt)', '-O2'],
     },
