@@ -338,7 +338,7 @@ void SlotPatches::Problems(VisitProblem visit, void* context) noexcept {
 size_t SlotPatches::Provider(char* out, size_t capacity) noexcept {
   pthread_mutex_lock(&g_mutex);
   const size_t length = std::min(std::strlen(g_provider), capacity);
-  std::memcpy(out, g_provider, length);
+  std::copy_n(g_provider, length, out);
   pthread_mutex_unlock(&g_mutex);
   return length;
 }

@@ -87,8 +87,8 @@ class StackStore {
 
   // Three quarters of one of the limits.
   bool NearlyFull() const noexcept {
-    return frames_.size() > kMaxStoredFrames / 4 * 3 || stacks_.size() > kMaxStackWords / 4 * 3 ||
-           traces_.size() > kMaxTraces / 4 * 3;
+    return frames_.size() / 3 > kMaxStoredFrames / 4 || stacks_.size() / 3 > kMaxStackWords / 4 ||
+           traces_.size() / 3 > kMaxTraces / 4;
   }
 
   const KeptArray<StoredFrame>& Frames() const noexcept { return frames_; }

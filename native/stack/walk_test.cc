@@ -37,6 +37,13 @@
 #else
 #define JUNK_IN_FRAME_POINTER(value) asm volatile("mov %0, %%rbp" : : "r"(static_cast<uint64_t>(value)) : "rbp")
 #endif
+#if defined(__SANITIZE_THREAD__)
+#define THREAD_SANITIZER 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define THREAD_SANITIZER 1
+#endif
+#endif
 // Keeps a call from becoming a jump.
 #define STAY() asm volatile("")
 
@@ -168,7 +175,7 @@ void ThroughLibraries(const Callback& then) {
   t_callback = before;
 }
 
-void InASignalHandler(const Callback& then) {
+[[maybe_unused]] void InASignalHandler(const Callback& then) {
   const Callback* const callback_before = t_callback;
   t_callback = &then;
   struct sigaction action = {};
@@ -184,7 +191,7 @@ void InASignalHandler(const Callback& then) {
 // Every case around every other: what one does to the registers must not matter to the next.
 using Case = std::function<void(const Callback&)>;
 std::vector<Case> Cases() {
-  return {
+  std::vector<Case> cases = {
       WithFramePointer,
       WithoutFramePointer,
       [](const Callback& then) { WithJunk(then, 0); },
@@ -194,8 +201,11 @@ std::vector<Case> Cases() {
       [](const Callback& then) { WithARealignedStack(then, 333); },
       WithALargeFrame,
       ThroughLibraries,
-      InASignalHandler,
   };
+#if !defined(THREAD_SANITIZER)  // it calls handlers itself, some time later
+  cases.push_back(InASignalHandler);
+#endif
+  return cases;
 }
 
 void CompareAllPairs() {
@@ -214,7 +224,7 @@ void CompareAllPairs() {
       });
     }
   }
-  EXPECT_GE(t_compared, 100);
+  EXPECT_GE(t_compared, 80);
 }
 
 TEST(Walk, EqualsTheUnwindersOnTheMainThread) {
@@ -227,6 +237,7 @@ TEST(Walk, EqualsTheUnwindersOnOtherThreads) {
   std::thread(CompareAllPairs).join();
 }
 
+#if !defined(THREAD_SANITIZER)
 // Anywhere in library code: at exact addresses, in prologues and epilogues, in functions that call none.
 std::atomic<int> g_interrupted;
 Comparison g_comparison;
@@ -263,6 +274,8 @@ TEST(Walk, EqualsTheUnwindersWhereverASignalArrives) {
   sigaction(SIGUSR2, &before, nullptr);
   g_comparison.Expect();  // the first that did not agree, or the last
 }
+
+#endif
 
 TEST(Walk, OfAHandlerOnAnAlternateStackKnowsNoBounds) {
   MakeTables();
