@@ -5,10 +5,12 @@
 
 #include "addon/async_job.h"
 #include "addon/thread_data.h"
+#include "hooks/allocation_hooks.h"
 #include "hooks/slot_patches.h"
 #include "hooks/thread_names.h"
 #include "hooks/thread_state.h"
 #include "profile/collector.h"
+#include "profile/js_name.h"
 #include "stack/code_map.h"
 #include "stack/gc_state.h"
 #include "stack/jit_events.h"
@@ -39,7 +41,7 @@ struct SnapshotJob {
 
   Failure Read(double old_ms) {
     const int error = Collector::Snapshot(old_ms, snapshot);
-    return error == 0 ? Failure{} : FailureAt(ProcPath(0, "maps"), error);
+    return {error, 0, "memory for the profile"};
   }
 
   Napi::Value ToJs(Napi::Env env) {
@@ -62,6 +64,7 @@ struct SnapshotJob {
 Napi::Value Start(const Napi::CallbackInfo& info) {
   const CollectorOptions options = {info[0].As<Napi::Number>().Uint32Value(), info[1].As<Napi::Number>().Uint32Value()};
   const int error = Collector::Start(options);
+  DrawAnew();
   if (error == 0) info.Env().GetInstanceData<ThreadData>()->samples = true;
   return Napi::Number::New(info.Env(), error);
 }
@@ -71,7 +74,10 @@ void Stop(const Napi::CallbackInfo& info) {
   info.Env().GetInstanceData<ThreadData>()->samples = false;
 }
 
-void SetInterval(const Napi::CallbackInfo& info) { Collector::SetInterval(info[0].As<Napi::Number>().Uint32Value()); }
+void SetInterval(const Napi::CallbackInfo& info) {
+  Collector::SetInterval(info[0].As<Napi::Number>().Uint32Value());
+  DrawAnew();
+}
 
 // Null while a snapshot is being taken.
 Napi::Value Regions(const Napi::CallbackInfo& info) {
@@ -153,8 +159,9 @@ __attribute__((noinline)) Napi::Value CaptureStack(const Napi::CallbackInfo& inf
   Napi::Array names = Napi::Array::New(info.Env());
   for (uint32_t i = 0; i < walk.frames; i++) {
     if (resolved[i].name == CodeMap::kNone) continue;
-    char text[1024];
-    names[names.Length()] = Napi::String::New(info.Env(), text, JsCode().CopyName(resolved[i].name, text, sizeof text));
+    char buffer[kMaxJsNameBytes + 1];
+    const std::string_view name = CopyJsName(JsCode(), resolved[i].name, buffer);
+    names[names.Length()] = Napi::String::New(info.Env(), name.data(), name.size());
   }
   return names;
 }

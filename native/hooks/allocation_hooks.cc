@@ -3,7 +3,6 @@
 #include <linux/futex.h>
 #include <pthread.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -21,7 +20,7 @@ namespace tidemark {
 
 __thread ThreadState t_state TIDEMARK_STATIC_TLS;
 SamplingSession g_sampling;
-void (*g_after_dlopen)() noexcept = nullptr;
+std::atomic<void (*)() noexcept> g_after_dlopen{nullptr};
 
 namespace {
 
@@ -46,12 +45,6 @@ constexpr size_t kIdleGap = size_t{16} << 20;
 #endif
 #define TIDEMARK_SLOW __attribute__((noinline, cold))
 
-uint64_t NowNanos() noexcept {
-  timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
-}
-
 // The interval at which this allocation, which is not short of the thread's mark, is a sample; 0 when it is none.
 uint32_t Draw(ThreadState& t, size_t size) noexcept {
   const uint32_t in_force = g_sampling.interval.load(std::memory_order_relaxed);
@@ -59,7 +52,9 @@ uint32_t Draw(ThreadState& t, size_t size) noexcept {
     t.countdown.Idle(kIdleGap);
     return 0;
   }
-  if (t.countdown.rng == 0) t.countdown.rng = SeedFor(static_cast<uint64_t>(syscall(SYS_gettid)), NowNanos());
+  if (t.countdown.rng == 0)
+    t.countdown.rng =
+        SeedFor(static_cast<uint64_t>(syscall(SYS_gettid)), g_sampling.started_nanos.load(std::memory_order_relaxed));
   const uint32_t interval = t.countdown.Sampled(size, in_force);
   return t.busy ? 0 : interval;
 }
@@ -109,8 +104,8 @@ void Record(ThreadState& t, void* block, size_t size, uint32_t interval, const R
     sample.size = size;
     sample.trace = trace;
     sample.interval = interval;
-    sample.time_ds =
-        static_cast<uint32_t>((NowNanos() - g_sampling.started_nanos.load(std::memory_order_relaxed)) / 100'000'000);
+    sample.time_ds = static_cast<uint32_t>(
+        (SessionClockNanos() - g_sampling.started_nanos.load(std::memory_order_relaxed)) / 100'000'000);
     sample.id = g_sampling.next_id.fetch_add(1, std::memory_order_relaxed);
     g_sampling.live.Insert(sample);
   }
@@ -265,7 +260,9 @@ TIDEMARK_HOOK_DELETE(HookDeleteArraySizedAligned, delete_array_sized_aligned, (v
 // Only in the main executable: of any other caller the loader would see us in its place, and search the wrong paths.
 void* HookDlopen(const char* file, int flags) {
   void* const handle = g_real.dlopen(file, flags);
-  if (handle != nullptr && g_after_dlopen != nullptr) g_after_dlopen();
+  const int error = errno;
+  if (auto* const after = g_after_dlopen.load(); handle != nullptr && after != nullptr) after();
+  errno = error;
   return handle;
 }
 
@@ -314,9 +311,12 @@ void WakeCollector() noexcept {
   syscall(SYS_futex, reinterpret_cast<uint32_t*>(&g_sampling.wake), FUTEX_WAKE_PRIVATE, INT_MAX, nullptr, nullptr, 0);
 }
 
+void DrawAnew() noexcept { t_state.countdown.Idle(0); }
+
 void StopSamplingInChildren() noexcept {
   static const int registered = pthread_atfork(nullptr, nullptr, [] {
     g_sampling.interval.store(0, std::memory_order_relaxed);
+    g_after_dlopen.store(nullptr);
     g_sampling.live.AfterForkInChild();
     g_sampling.traces.AfterForkInChild();
   });

@@ -5,6 +5,7 @@
 #include <malloc.h>
 #include <stdlib.h>
 
+#include <cerrno>
 #include <cstring>
 
 #include "elf/loaded_objects.h"
@@ -109,10 +110,10 @@ int HookedFunction(const char* symbol) noexcept {
   }
 }
 
-bool FindRealFunctions() noexcept {
-  if (g_real.malloc != nullptr) return true;
+int FindRealFunctions() noexcept {
+  if (g_real.malloc != nullptr) return 0;
   ObjectList list;
-  if (!ListObjects(list)) return false;
+  if (!ListObjects(list)) return ENOMEM;
   const auto here = reinterpret_cast<uint64_t>(&tidemark_mention_allocators);
   RealFunctions found = {};
   for (const LoadedObject& object : list.objects) {
@@ -123,10 +124,10 @@ bool FindRealFunctions() noexcept {
     });
   }
   for (const int needed : {kMalloc, kFree, kCalloc, kRealloc, kPosixMemalign, kAlignedAlloc, kDlopen}) {
-    if (found.Address(needed) == 0) return false;
+    if (found.Address(needed) == 0) return ENOSYS;
   }
   g_real = found;
-  return true;
+  return 0;
 }
 
 }  // namespace tidemark

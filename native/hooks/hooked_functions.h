@@ -91,8 +91,8 @@ extern RealFunctions g_real __attribute__((visibility("hidden")));  // reached w
 // The number of the hooked function that `symbol` names; -1 for any other.
 int HookedFunction(const char* symbol) noexcept;
 
-// Reads this object's own slots into g_real. False, and nothing may be patched, when malloc and its kin are not there
-// or lead back to a patched slot. Not in a hook.
-bool FindRealFunctions() noexcept;
+// Reads this object's own slots into g_real. Not 0, and nothing may be patched: ENOSYS when malloc and its kin are not
+// there, ENOMEM. Not in a hook.
+int FindRealFunctions() noexcept;
 
 }  // namespace tidemark

@@ -9,6 +9,7 @@
 #include <atomic>
 #include <cerrno>
 #include <cstring>
+#include <new>
 
 #include "base/mapped_array.h"
 #include "elf/loaded_objects.h"
@@ -24,6 +25,7 @@ struct Patch {
   uint64_t slot;
   uint64_t before;
   uint32_t function;
+  bool read_only;  // its page was, and is to be again
 };
 
 struct Problem {
@@ -36,11 +38,17 @@ constexpr size_t kMaxProblems = 16;
 pthread_mutex_t g_mutex = PTHREAD_MUTEX_INITIALIZER;
 std::atomic<bool> g_look_again{false};
 bool g_installed = false;
-KeptArray<Patch> g_patches;  // sorted by slot
 PatchCoverage g_coverage;
 Problem g_problems[kMaxProblems];
 size_t g_problem_count = 0;
 char g_provider[256];
+
+// Sorted by slot. Never destroyed: the collector goes on after the destructors of this library have run.
+KeptArray<Patch>& Patches() noexcept {
+  alignas(KeptArray<Patch>) static char memory[sizeof(KeptArray<Patch>)];
+  static KeptArray<Patch>* const patches = new (memory) KeptArray<Patch>();
+  return *patches;
+}
 
 uint64_t NowNanos() noexcept {
   timespec now;
@@ -62,57 +70,52 @@ void Report(std::string_view object, const char* reason) noexcept {
   problem.reason = reason;
 }
 
-// Makes pages of the process writable and puts them back: a mapping at a time, and only what slots lie on.
+// Pages that a slot lies on.
+struct Pages {
+  uint64_t start;
+  uint64_t end;
+  bool read_only;
+};
+
+// Makes pages of the process writable and puts them back: one stretch at a time, and only what slots lie on.
 class WritablePages {
  public:
-  explicit WritablePages(const MapsTable& maps) noexcept : maps_(maps) {}
+  WritablePages() noexcept = default;
   WritablePages(const WritablePages&) = delete;
   WritablePages& operator=(const WritablePages&) = delete;
   ~WritablePages() { Restore(); }
 
-  // Whether `address` may be written to now. Calls come in any order; neighbours cost one mprotect.
-  bool Open(uint64_t address, uint64_t object_start, uint64_t object_end) noexcept {
-    if (address >= start_ && address + 8 <= end_) return usable_;
+  bool Holds(uint64_t slot) const noexcept { return slot >= pages_.start && slot + sizeof(uint64_t) <= pages_.end; }
+
+  // Whether slots on `pages` may be written to from here on, until Restore() or the next Open().
+  bool Open(const Pages& pages) noexcept {
     Restore();
-    const MapsRow* row = Find(address);
-    if (row == nullptr) return false;
-    // As far as the object reaches, so that the whole of a RELRO segment is opened and closed once.
-    const uint64_t page = PageSize();
-    start_ = std::max(row->start, object_start & ~(page - 1));
-    end_ = std::min(row->end, (object_end + page - 1) & ~(page - 1));
-    if ((row->perms & kWrite) != 0) {
-      usable_ = true;
-      return true;
-    }
-    perms_ = ((row->perms & kRead) != 0 ? PROT_READ : 0) | ((row->perms & kExecute) != 0 ? PROT_EXEC : 0);
-    // Never writable and executable at once: such a page holds no slots, and hardened kernels refuse it.
-    usable_ =
-        perms_ == PROT_READ && mprotect(reinterpret_cast<void*>(start_), end_ - start_, PROT_READ | PROT_WRITE) == 0;
-    opened_ = usable_;
+    pages_ = pages;
+    usable_ = Protect(PROT_READ | PROT_WRITE);
     return usable_;
   }
+  // For slots that it Holds().
+  bool usable() const noexcept { return usable_; }
+  bool read_only() const noexcept { return pages_.read_only; }
 
   void Restore() noexcept {
-    if (opened_) mprotect(reinterpret_cast<void*>(start_), end_ - start_, perms_);
-    opened_ = false;
+    if (usable_ && pages_.read_only) Protect(PROT_READ);
     usable_ = false;
-    start_ = end_ = 0;
+    pages_ = {};
   }
 
  private:
-  const MapsRow* Find(uint64_t address) const noexcept {
-    const MapsRow* row = std::upper_bound(maps_.rows.begin(), maps_.rows.end(), address,
-                                          [](uint64_t a, const MapsRow& r) { return a < r.end; });
-    return row != maps_.rows.end() && row->start <= address ? row : nullptr;
+  bool Protect(int protection) const noexcept {
+    return mprotect(reinterpret_cast<void*>(pages_.start), pages_.end - pages_.start, protection) == 0;
   }
 
-  const MapsTable& maps_;
-  uint64_t start_ = 0;
-  uint64_t end_ = 0;
-  int perms_ = 0;
+  Pages pages_ = {};
   bool usable_ = false;
-  bool opened_ = false;
 };
+
+bool InRelro(const LoadedObject& object, uint64_t slot) noexcept {
+  return slot >= object.relro_start && slot < object.relro_end;
+}
 
 const LoadedObject* ObjectAt(const ObjectList& list, uint64_t address) noexcept {
   for (const LoadedObject& object : list.objects) {
@@ -121,18 +124,12 @@ const LoadedObject* ObjectAt(const ObjectList& list, uint64_t address) noexcept 
   return nullptr;
 }
 
-// The operators lead to malloc when libstdc++ provides them, and must then be left alone: hooked as well, each block
-// would be counted twice.
-bool OperatorsBypassMalloc(const ObjectList& list) noexcept {
-  const LoadedObject* new_provider = ObjectAt(list, g_real.Address(kNew));
-  const LoadedObject* malloc_provider = ObjectAt(list, g_real.Address(kMalloc));
-  return new_provider != nullptr && new_provider == malloc_provider;
-}
-
-bool Hookable(const LoadedObject& object, const LoadedObject* self, int function, bool operators) noexcept {
-  if (&object == self || g_real.Address(function) == 0) return false;
-  if (function == kDlopen) return object.kind == ObjectKind::kExecutable;
-  return function < kFirstOperator || operators;
+// An operator leads to malloc, or to an operator that does, when libstdc++ provides it, and must then be left alone:
+// hooked as well, each block would be counted twice. Asked of each by itself: an allocator may bring `operator new` and
+// not the newer forms.
+bool BypassesMalloc(const ObjectList& list, int function) noexcept {
+  const LoadedObject* provider = ObjectAt(list, g_real.Address(function));
+  return provider != nullptr && provider == ObjectAt(list, g_real.Address(kMalloc));
 }
 
 enum class Verdict { kPatch, kDone, kCovered, kOwn, kForeign };
@@ -151,20 +148,48 @@ Verdict Judge(const LoadedObject& object, const RelocationSlot& slot, uint64_t v
 }
 
 const Patch* FindPatch(uint64_t slot) noexcept {
+  const KeptArray<Patch>& patches = Patches();
   const Patch* patch =
-      std::lower_bound(g_patches.begin(), g_patches.end(), slot, [](const Patch& p, uint64_t s) { return p.slot < s; });
-  return patch != g_patches.end() && patch->slot == slot ? patch : nullptr;
+      std::lower_bound(patches.begin(), patches.end(), slot, [](const Patch& p, uint64_t s) { return p.slot < s; });
+  return patch != patches.end() && patch->slot == slot ? patch : nullptr;
 }
 
 // What one pass over the loaded objects does and finds.
 struct Pass {
   const ObjectList& list;
   const LoadedObject* self;
-  bool operators;
+  const MapsTable& maps;
+  bool hooked[kHookedCount];
   WritablePages pages;
   MappedArray<Patch> patches;  // all that hold now, also those made earlier
   bool out_of_memory = false;
+  bool unfinished = false;  // an object is being loaded
 };
+
+bool Hookable(const Pass& pass, const LoadedObject& object, int function) noexcept {
+  if (&object == pass.self || !pass.hooked[function]) return false;
+  return function != kDlopen || object.kind == ObjectKind::kExecutable;
+}
+
+enum class Access { kOpen, kRefused, kUnfinished };
+
+Access OpenSlot(Pass& pass, const LoadedObject& object, uint64_t slot) noexcept {
+  if (pass.pages.Holds(slot)) return pass.pages.usable() ? Access::kOpen : Access::kRefused;
+  const MapsRow* row = std::upper_bound(pass.maps.rows.begin(), pass.maps.rows.end(), slot,
+                                        [](uint64_t a, const MapsRow& r) { return a < r.end; });
+  if (row == pass.maps.rows.end() || row->start > slot) return Access::kRefused;
+  const bool read_only = (row->perms & kWrite) == 0;
+  // The loader relocates an object after it has put it on its list, and then makes this part read-only, with no lock
+  // that we could hold: between reading the maps and the store, the page would be closed under us.
+  if (!read_only && InRelro(object, slot)) return Access::kUnfinished;
+  // Never writable and executable at once: such a page holds no slots, and hardened kernels refuse it.
+  if ((row->perms & kRead) == 0 || (row->perms & kExecute) != 0) return Access::kRefused;
+  // As far as the object reaches, so that the whole of a RELRO segment is opened and closed once.
+  const uint64_t page = PageSize();
+  const uint64_t start = std::max(row->start, object.start & ~(page - 1));
+  const uint64_t end = std::min(row->end, (object.end + page - 1) & ~(page - 1));
+  return pass.pages.Open({start, end, read_only}) ? Access::kOpen : Access::kRefused;
+}
 
 void Count(SlotKind kind) noexcept {
   g_coverage.slots++;
@@ -185,7 +210,12 @@ void PatchSlot(Pass& pass, const LoadedObject& object, const RelocationSlot& slo
     return;
   }
   const Patch* known = verdict == Verdict::kDone ? FindPatch(address) : nullptr;
-  if (verdict == Verdict::kPatch && !pass.pages.Open(address, object.start, object.end)) {
+  const Access access = verdict == Verdict::kPatch ? OpenSlot(pass, object, address) : Access::kOpen;
+  if (access == Access::kUnfinished) {
+    pass.unfinished = true;
+    return;
+  }
+  if (access == Access::kRefused) {
     g_coverage.refused++;
     Report(pass.list.names.At(object.name), "its pages cannot be made writable");
     return;
@@ -196,7 +226,11 @@ void PatchSlot(Pass& pass, const LoadedObject& object, const RelocationSlot& slo
     pass.out_of_memory = true;
     return;
   }
-  *patch = {address, known != nullptr ? known->before : value, static_cast<uint32_t>(function)};
+  *patch = {address, value, static_cast<uint32_t>(function), pass.pages.read_only()};
+  if (verdict == Verdict::kDone) {
+    patch->before = known != nullptr ? known->before : g_real.Address(function);
+    patch->read_only = known != nullptr ? known->read_only : InRelro(object, address);
+  }
   // A store of eight aligned bytes: another thread calls either function, never half of each.
   if (verdict == Verdict::kPatch) __atomic_store_n(slot.address, HookOf(function), __ATOMIC_RELEASE);
   Count(slot.kind);
@@ -206,9 +240,10 @@ void PatchSlot(Pass& pass, const LoadedObject& object, const RelocationSlot& slo
 void Remember(Pass& pass) noexcept {
   std::sort(pass.patches.begin(), pass.patches.end(), [](const Patch& a, const Patch& b) { return a.slot < b.slot; });
   const size_t count = pass.patches.size();
-  if (g_patches.size() < count && g_patches.Append(count - g_patches.size()) == nullptr) return;
-  g_patches.Shrink(g_patches.size() - count);
-  if (count > 0) std::memcpy(g_patches.data(), pass.patches.data(), count * sizeof(Patch));
+  KeptArray<Patch>& patches = Patches();
+  if (patches.size() < count && patches.Append(count - patches.size()) == nullptr) return;
+  patches.Shrink(patches.size() - count);
+  if (count > 0) std::memcpy(patches.data(), pass.patches.data(), count * sizeof(Patch));
 }
 
 void RememberProvider(const ObjectList& list) noexcept {
@@ -219,54 +254,68 @@ void RememberProvider(const ObjectList& list) noexcept {
   g_provider[length] = '\0';
 }
 
+// 0 or an errno; EAGAIN: an object was just being loaded.
 int PatchAll() noexcept {
   const uint64_t begin = NowNanos();
   ObjectList list;
   MapsTable maps;
-  if (!ListObjects(list) || ReadMaps(0, maps)) return ENOMEM;
+  if (!ListObjects(list)) return ENOMEM;
+  if (const Failure failure = ReadMaps(0, maps)) return failure.error;
   RememberProvider(list);
   const uint64_t longest = g_coverage.nanos;
   g_coverage = {};
-  g_coverage.operators = OperatorsBypassMalloc(list);
-  Pass pass = {list, ObjectAt(list, HookOf(kMalloc)), g_coverage.operators, WritablePages(maps), {}};
+  g_problem_count = 0;
+  Pass pass = {list, ObjectAt(list, HookOf(kMalloc)), maps, {}, {}, {}};
+  for (int function = 0; function < kHookedCount; function++) {
+    const bool is_operator = function >= kFirstOperator;
+    pass.hooked[function] = g_real.Address(function) != 0 && (!is_operator || BypassesMalloc(list, function));
+    g_coverage.operators |= is_operator && pass.hooked[function];
+  }
   for (const LoadedObject& object : list.objects) {
     // The loader's own malloc must stay its own: it allocates in the middle of binding a symbol.
     if (object.kind == ObjectKind::kLoader || object.kind == ObjectKind::kVdso) continue;
     const uint32_t before = g_coverage.slots;
     ForEachSlot(object, [&](const RelocationSlot& slot) {
       const int function = HookedFunction(slot.symbol);
-      if (function >= 0 && Hookable(object, pass.self, function, pass.operators)) {
-        PatchSlot(pass, object, slot, function);
-      }
+      if (function >= 0 && Hookable(pass, object, function)) PatchSlot(pass, object, slot, function);
     });
     pass.pages.Restore();
     g_coverage.objects += g_coverage.slots > before ? 1 : 0;
   }
   Remember(pass);
   g_coverage.nanos = std::max(longest, NowNanos() - begin);
-  return pass.out_of_memory ? ENOMEM : 0;
+  if (pass.out_of_memory) return ENOMEM;
+  return pass.unfinished ? EAGAIN : 0;
 }
 
+// Without /proc, which may be out of reach by now: what was read-only is known.
 void UnpatchAll() noexcept {
   ObjectList list;
-  MapsTable maps;
-  if (!ListObjects(list) || ReadMaps(0, maps)) return;
-  WritablePages pages(maps);
+  if (!ListObjects(list)) return;
+  const LoadedObject* self = ObjectAt(list, HookOf(kMalloc));
+  const uint64_t page = PageSize();
+  WritablePages pages;
   for (const LoadedObject& object : list.objects) {
+    if (&object == self) continue;
     ForEachSlot(object, [&](const RelocationSlot& slot) {
+      const int function = HookedFunction(slot.symbol);
+      if (function < 0 || __atomic_load_n(slot.address, __ATOMIC_RELAXED) != HookOf(function)) return;
       const auto address = reinterpret_cast<uint64_t>(slot.address);
+      // There is none for it when memory ran out.
       const Patch* patch = FindPatch(address);
-      if (patch == nullptr ||
-          __atomic_load_n(slot.address, __ATOMIC_RELAXED) != HookOf(static_cast<int>(patch->function))) {
-        return;
+      const bool in_relro = InRelro(object, address);
+      if (!pages.Holds(address)) {
+        const bool read_only = patch != nullptr ? patch->read_only : in_relro;
+        const uint64_t own_page = address & ~(page - 1);
+        pages.Open(in_relro && read_only ? Pages{object.relro_start, object.relro_end, true}
+                                         : Pages{own_page, own_page + page, read_only});
       }
-      if (pages.Open(address, object.start, object.end)) {
-        __atomic_store_n(slot.address, patch->before, __ATOMIC_RELEASE);
-      }
+      if (!pages.usable()) return;
+      __atomic_store_n(slot.address, patch != nullptr ? patch->before : g_real.Address(function), __ATOMIC_RELEASE);
     });
     pages.Restore();
   }
-  g_patches.Shrink(g_patches.size());
+  Patches().Shrink(Patches().size());
 }
 
 // Runs `work` while no object can be unloaded: the loader holds its lock during dl_iterate_phdr, and lets the same
@@ -286,14 +335,14 @@ int ApplyLocked() noexcept {
   do {
     g_look_again.store(false);
     UnderLoaderLock([&error] { error = PatchAll(); });
-  } while (g_look_again.load() && error == 0);
+  } while (g_look_again.load() && (error == 0 || error == EAGAIN));
   return error;
 }
 
 }  // namespace
 
 int SlotPatches::Apply() noexcept {
-  if (!FindRealFunctions()) return ENOSYS;
+  if (const int error = FindRealFunctions()) return error;
   pthread_mutex_lock(&g_mutex);
   if (!g_installed) {
     g_coverage = {};
@@ -302,7 +351,8 @@ int SlotPatches::Apply() noexcept {
   }
   const int error = ApplyLocked();
   pthread_mutex_unlock(&g_mutex);
-  return error;
+  // What is being loaded is found by the next TryApply().
+  return error == EAGAIN ? 0 : error;
 }
 
 bool SlotPatches::TryApply() noexcept {
@@ -310,9 +360,9 @@ bool SlotPatches::TryApply() noexcept {
   // dlopen holds above us.
   g_look_again.store(true);
   if (pthread_mutex_trylock(&g_mutex) != 0) return false;
-  if (g_installed) ApplyLocked();
+  const int error = g_installed ? ApplyLocked() : 0;
   pthread_mutex_unlock(&g_mutex);
-  return true;
+  return error == 0;
 }
 
 void SlotPatches::Remove() noexcept {

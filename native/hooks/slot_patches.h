@@ -3,7 +3,10 @@
 // A slot is overwritten only when what it holds is the real function, or, in a JUMP_SLOT that is bound lazily, the
 // object's own stub: an object that brings its own malloc keeps it. Pages that are not writable are made so for the
 // moment and put back as /proc/self/maps says they were; where the kernel refuses (a sealed mapping), that object is
-// left alone and reported. All of it runs under the loader's lock, so that no object goes while its slots are read.
+// left alone and reported. All of it runs under the loader's lock, so that no object goes while its slots are read. But
+// one may come: it is on the loader's list before it is relocated, and its RELRO part, writable until then, is closed
+// with no lock held. An object whose RELRO part is writable is therefore left for the next look: a store that meets the
+// closing of its page would end the process, and did.
 #pragma once
 
 #include <cstddef>
@@ -29,7 +32,8 @@ class SlotPatches {
   // Patches what is loaded now and has not been patched yet. 0 or an errno; on ENOSYS there is no real malloc to be
   // found and nothing was touched. Also the way to look at what was loaded since.
   static int Apply() noexcept;
-  // The same when nobody else is at it; false: somebody is, and will look again.
+  // The same when nobody else is at it. False: not all is patched, because somebody else is at it and will look again,
+  // because an object was just being loaded, or because of what Apply() would have said.
   static bool TryApply() noexcept;
   // Puts every slot back. Those that somebody else has overwritten since are left as they are.
   static void Remove() noexcept;

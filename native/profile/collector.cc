@@ -19,6 +19,7 @@
 #include "hooks/allocation_hooks.h"
 #include "hooks/sampling_session.h"
 #include "hooks/slot_patches.h"
+#include "profile/js_name.h"
 #include "profile/loaded_modules.h"
 #include "profile/native_names.h"
 #include "sampling/poisson.h"
@@ -33,6 +34,7 @@ constexpr long kDrainEverySeconds = 1;
 constexpr uint32_t kPatienceMs = 50;
 constexpr uint32_t kJsPatienceMs = 1;
 constexpr uint64_t kMakeRoomEveryNanos = 60'000'000'000;
+constexpr size_t kMaxNoted = 8;
 constexpr size_t kThreadStackBytes = size_t{512} << 10;
 
 struct RawTrace {
@@ -41,11 +43,16 @@ struct RawTrace {
 };
 
 struct State {
+  // Held from the beginning of Start and Stop to their end: a session that starts while another thread ends the one
+  // before would be given its thread to wait for. The collector's thread takes it never.
+  pthread_mutex_t lifecycle = PTHREAD_MUTEX_INITIALIZER;
   pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;  // covers all below
   StackStore store;
   LoadedModules modules;
   NativeNames names;
   KeptArray<RawTrace> drained;
+  uint64_t unwound = 0;  // ObjectChanges() that the unwind tables know of
+  bool is_late = false;  // the last drain was put off
   uint64_t random = 0;
   uint64_t no_room_before_nanos = 0;
   // Read without the mutex: status() must not wait for a snapshot.
@@ -56,6 +63,12 @@ struct State {
   TraceTable::Counters traces_before = {};
   std::atomic<bool> running{false};
   pthread_t thread = {};
+
+  // What dlopen has left while `mutex` was held: a worker may load an addon, run it, and unload it as it ends, before
+  // the one who holds it looks again. Filled and emptied under a mutex of its own, which is never held for long.
+  pthread_mutex_t noted_mutex = PTHREAD_MUTEX_INITIALIZER;
+  ObjectList noted[kMaxNoted];
+  size_t noted_count = 0;
 };
 
 State& TheState() noexcept {
@@ -82,19 +95,31 @@ uint64_t NowNanos() noexcept {
   return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
 }
 
-// What was loaded or unloaded since: by dlopen from anywhere, the C library's own included (NSS, iconv).
+// What was loaded or unloaded since: by dlopen from anywhere, the C library's own included (NSS, iconv). The two go by
+// themselves: unwind tables are not published while a walk that was preempted may read the old ones, and frames must
+// not be given the names of what lay there before.
 void LookForObjects(State& state) noexcept {
-  if (ObjectChanges() == state.modules.Changes()) return;
+  {
+    const Locked locked(state.noted_mutex);
+    for (size_t i = 0; i < state.noted_count; i++) {
+      state.modules.Update(state.noted[i]);
+      state.noted[i] = ObjectList();
+    }
+    state.noted_count = 0;
+  }
+  const uint64_t changes = ObjectChanges();
+  if (changes == state.modules.Changes() && changes == state.unwound) return;
   ObjectList list;
-  if (ListObjects(list) && RefreshUnwindTables(list)) state.modules.Update(list);
+  if (!ListObjects(list)) return;
+  if (list.changes != state.modules.Changes()) state.modules.Update(list);
+  if (list.changes != state.unwound && RefreshUnwindTables(list)) state.unwound = list.changes;
 }
 
 StoredFrame ToFrame(const LoadedModules& modules, uint64_t pc, const CodeMap::Resolved& js) noexcept {
-  const uint32_t module = modules.Find(pc - 1);
-  if (module != LoadedModules::kNone) {
-    // The call, not what it returns to: that may be the next line, or the next function.
-    return {FrameKind::kNative, module, kNoName, -1, pc - 1 - modules.At(module).bias};
-  }
+  // The call, not what it returns to: that may be the next line, or the next function.
+  uint64_t address = 0;
+  const uint32_t module = modules.Find(pc - 1, address);
+  if (module != LoadedModules::kNone) return {FrameKind::kNative, module, kNoName, -1, address};
   if (js.name == CodeMap::kNone) return {FrameKind::kUnknown, kNoName, kNoName, -1, 0};
   return {FrameKind::kJs, js.name, js.inlined == CodeMap::kNone ? kNoName : js.inlined, js.position, 0};
 }
@@ -104,6 +129,12 @@ struct DrainedTrace {
   TraceKey key;
   TraceSums sums;
 };
+
+// Its samples count, but without a stack.
+void GiveUp(State& state, const TraceSums& sums) noexcept {
+  state.overflows += sums.samples;
+  state.store.Add(StackStore::kOverflow, sums);
+}
 
 void TakeOver(State& state, const DrainedTrace& trace, const CodeMap::Resolved* js) noexcept {
   uint32_t frames[kMaxFrames];
@@ -117,7 +148,7 @@ void TakeOver(State& state, const DrainedTrace& trace, const CodeMap::Resolved* 
   const TraceKey& key = trace.key;
   const uint32_t number =
       full ? StackStore::kOverflow : state.store.InternTrace(frames, kept, key.flags, key.region, key.thread);
-  if (number == StackStore::kOverflow) state.overflows += trace.sums.samples;
+  if (number == StackStore::kOverflow) return GiveUp(state, trace.sums);
   state.store.Add(number, trace.sums);
   if (RawTrace* pair = state.drained.Append()) *pair = {trace.raw, number};
 }
@@ -128,7 +159,10 @@ void TakeOver(State& state, const MappedArray<DrainedTrace>& traces) noexcept {
   constexpr size_t kAtOnce = 32 << 10;
   MappedArray<uint64_t> pcs;
   MappedArray<CodeMap::Resolved> js;
-  if (pcs.Append(kAtOnce) == nullptr || js.Append(kAtOnce) == nullptr) return;
+  if (pcs.Append(kAtOnce) == nullptr || js.Append(kAtOnce) == nullptr) {
+    for (const DrainedTrace& trace : traces) GiveUp(state, trace.sums);
+    return;
+  }
   for (size_t i = 0; i < traces.size();) {
     size_t count = 0;
     size_t last = i;
@@ -144,15 +178,16 @@ void TakeOver(State& state, const MappedArray<DrainedTrace>& traces) noexcept {
   }
 }
 
-// From here on the samples of what was drained refer to stacks under lasting names.
+// From here on the samples of what was drained refer to stacks under lasting names. Also those whose stack had no room:
+// the next trace with the same raw number would be taken for theirs.
 void Redirect(State& state) noexcept {
   KeptArray<RawTrace>& drained = state.drained;
   std::sort(drained.begin(), drained.end(), [](const RawTrace& a, const RawTrace& b) { return a.raw < b.raw; });
   g_sampling.live.ForEach([&drained](LiveSample& sample) {
-    if ((sample.trace & TraceTable::kRaw) == 0) return;
+    if (!g_sampling.traces.IsDrained(sample.trace)) return;
     const RawTrace* at = std::lower_bound(drained.begin(), drained.end(), sample.trace,
                                           [](const RawTrace& t, uint32_t raw) { return t.raw < raw; });
-    if (at != drained.end() && at->raw == sample.trace) sample.trace = at->final;
+    sample.trace = at != drained.end() && at->raw == sample.trace ? at->final : StackStore::kOverflow;
   });
   drained.Shrink(drained.size());
 }
@@ -160,10 +195,11 @@ void Redirect(State& state) noexcept {
 void ThinWhenFull(State& state) noexcept {
   // Blocks much larger than the interval are sampled at twice the interval too: then it takes more than once.
   for (int i = 0; i < 16 && g_sampling.LiveNearlyFull(); i++) {
-    const uint32_t interval = g_sampling.interval.load();
+    uint32_t interval = g_sampling.interval.load();
     if (interval == 0 || interval > UINT32_MAX / 4) return;
-    // One more than twice: an interval of 1 takes every block, and doubled it still would nearly.
-    g_sampling.interval.store(interval * 2 + 1);
+    // One more than twice: an interval of 1 takes every block, and doubled it still would nearly. Unless it was changed
+    // meanwhile: the end of the session must not be undone.
+    if (!g_sampling.interval.compare_exchange_strong(interval, interval * 2 + 1)) continue;
     g_sampling.live.Thin(interval * 2 + 1, state.random);
     state.thinned++;
   }
@@ -191,11 +227,12 @@ void MakeRoom(State& state) noexcept {
   NativeNames names;
   for (uint32_t i = 0; i < count; i++) {
     const StoredTrace& trace = store.Traces()[i];
-    const bool stays = i != StackStore::kOverflow && (moved[i] != 0 || trace.allocated.bytes > average);
+    bool stays = i != StackStore::kOverflow && (moved[i] != 0 || trace.allocated.bytes > average);
     uint32_t frames[kMaxFrames];
     for (uint32_t f = 0; stays && f < trace.frames; f++) {
       const uint32_t old = store.Stacks()[trace.first + f];
       frames[f] = smaller.InternFrame(store.Frames()[old]);
+      stays = frames[f] != kNoName;
       names.Take(state.names, old, frames[f]);
     }
     moved[i] = stays ? smaller.InternTrace(frames, trace.frames, trace.flags, trace.region, trace.thread)
@@ -215,23 +252,31 @@ void Drain(State& state, uint32_t patience_ms) noexcept {
   MakeRoom(state);
   if (!g_sampling.traces.Flip(patience_ms)) {
     state.late_drains++;
+    state.is_late = true;
     return;
   }
   MappedArray<DrainedTrace> traces;
-  g_sampling.traces.ForEachDrained([&traces](uint32_t raw, const TraceKey& key, const TraceSums& sums) {
-    if (key.frames > kMaxFrames) return;
-    if (DrainedTrace* trace = traces.Append()) *trace = {raw, key, sums};
+  uint32_t count = 0;
+  g_sampling.traces.ForEachDrained([&](uint32_t raw, const TraceKey& key, const TraceSums& sums) {
+    count++;
+    DrainedTrace* trace = key.frames <= kMaxFrames ? traces.Append() : nullptr;
+    if (trace == nullptr) return GiveUp(state, sums);
+    *trace = {raw, key, sums};
   });
-  TakeOver(state, traces);
-  if (state.drained.size() > 0) Redirect(state);
+  if (traces.size() > 0) TakeOver(state, traces);
+  if (count > 0) Redirect(state);
   g_sampling.traces.ClearDrained();
+  // Of a drain that was put off, the stacks since are still to be taken over, and they are older than LookForObjects.
+  if (!state.is_late) state.modules.Settle();
+  state.is_late = false;
   ThinWhenFull(state);
 }
 
 void WaitForWork() noexcept {
   const timespec patience = {kDrainEverySeconds, 0};
   syscall(SYS_futex, reinterpret_cast<uint32_t*>(&g_sampling.wake), FUTEX_WAIT_PRIVATE, 0, &patience, nullptr, 0);
-  g_sampling.wake.store(0, std::memory_order_relaxed);
+  // Not a plain store: it could come to pass after Run() has found that it is to go on, and undo the last wake of all.
+  g_sampling.wake.exchange(0);
 }
 
 void* Run(void*) {
@@ -270,16 +315,28 @@ int StartThread(State& state) noexcept {
   return error;
 }
 
+// A child of fork has no thread to wait for, and no samples.
+void StopInChildren() noexcept {
+  StopSamplingInChildren();
+  static const int registered = pthread_atfork(nullptr, nullptr, [] { TheState().running.store(false); });
+  (void)registered;
+}
+
 void AfterDlopen() noexcept {
   SlotPatches::TryApply();
   // Its unwind table: before its code runs if nobody else is at it, by the collector otherwise.
   State& state = TheState();
-  if (pthread_mutex_trylock(&state.mutex) != 0) {
-    WakeCollector();
+  if (pthread_mutex_trylock(&state.mutex) == 0) {
+    LookForObjects(state);
+    pthread_mutex_unlock(&state.mutex);
     return;
   }
-  LookForObjects(state);
-  pthread_mutex_unlock(&state.mutex);
+  ObjectList list;
+  if (ListObjects(list)) {
+    const Locked locked(state.noted_mutex);
+    if (state.noted_count < kMaxNoted) state.noted[state.noted_count++] = std::move(list);
+  }
+  WakeCollector();
 }
 
 void AddSample(double (&sums)[5], const LiveSample& sample) noexcept {
@@ -328,8 +385,8 @@ double JsName(uint32_t name, MappedArray<uint32_t>& known, StringTable& strings)
     for (size_t i = before; i <= name; i++) known[i] = kNoName;
   }
   if (known[name] == kNoName) {
-    char text[1024];
-    known[name] = strings.Intern({text, JsCode().CopyName(name, text, sizeof text)});
+    char buffer[kMaxJsNameBytes + 1];
+    known[name] = strings.Intern(CopyJsName(JsCode(), name, buffer));
   }
   return known[name] == StringTable::kFull ? -1 : known[name];
 }
@@ -379,7 +436,7 @@ bool WriteTraces(State& state, double old_ms, ProfileSnapshot& out) noexcept {
                {},
                {}};
   }
-  const double now_ds = static_cast<double>(NowNanos() - g_sampling.started_nanos.load()) / 1e8;
+  const double now_ds = static_cast<double>(SessionClockNanos() - g_sampling.started_nanos.load()) / 1e8;
   const double old_before = now_ds - old_ms / 100;
   g_sampling.live.ForEach([&](const LiveSample& sample) {
     // What came after the drain is in the next profile.
@@ -398,18 +455,19 @@ bool WriteTraces(State& state, double old_ms, ProfileSnapshot& out) noexcept {
 
 int Collector::Start(const CollectorOptions& options) noexcept {
   State& state = TheState();
-  if (state.running.exchange(true)) return EALREADY;
+  const Locked lifecycle(state.lifecycle);
+  if (state.running.load()) return EALREADY;
   {
     const Locked locked(state.mutex);
-    if (!g_sampling.live.Start(options.live_capacity) || !g_sampling.traces.Start()) {
-      state.running.store(false);
-      return ENOMEM;
-    }
+    if (!g_sampling.live.Start(options.live_capacity) || !g_sampling.traces.Start()) return ENOMEM;
+    // Both buffers: a thread that was in a hook when the last session ended may have left a stack in either. The
+    // samples after them, as their stacks' numbers are given away anew.
+    for (int i = 0; i < 2 && g_sampling.traces.Flip(kPatienceMs); i++) g_sampling.traces.ClearDrained();
     g_sampling.live.Clear();
-    g_sampling.traces.Flip(kPatienceMs);
-    g_sampling.traces.ClearDrained();
+    state.is_late = false;
     state.store.Clear();
     state.names.Clear();
+    state.modules.Clear();
     state.thinned = 0;
     state.late_drains = 0;
     state.overflows = 0;
@@ -418,24 +476,27 @@ int Collector::Start(const CollectorOptions& options) noexcept {
     state.traces_before = g_sampling.traces.GetCounters();
     LookForObjects(state);
   }
-  StopSamplingInChildren();
-  g_after_dlopen = AfterDlopen;
-  g_sampling.started_nanos.store(NowNanos());
-  const int error = SlotPatches::Apply();
-  if (error == 0) g_sampling.interval.store(options.interval);
-  const int thread_error = error == 0 ? StartThread(state) : 0;
-  if (error == 0 && thread_error == 0) return 0;
-  g_sampling.interval.store(0);
-  SlotPatches::Remove();
+  StopInChildren();
+  g_after_dlopen.store(AfterDlopen);
+  g_sampling.started_nanos.store(SessionClockNanos());
+  // Before the hooks: a thread that finds no interval looks again after 16 MiB only.
+  g_sampling.interval.store(options.interval);
+  state.running.store(true);
+  int error = SlotPatches::Apply();
+  if (error == 0) error = StartThread(state);
+  if (error == 0) return 0;
   state.running.store(false);
-  return error != 0 ? error : thread_error;
+  SlotPatches::Remove();
+  g_sampling.interval.store(0);
+  return error;
 }
 
 void Collector::Stop() noexcept {
   State& state = TheState();
+  const Locked lifecycle(state.lifecycle);
   if (!state.running.exchange(false)) return;
-  g_sampling.interval.store(0);
   SlotPatches::Remove();
+  g_sampling.interval.store(0);
   WakeCollector();
   pthread_join(state.thread, nullptr);
   const Locked locked(state.mutex);
@@ -454,7 +515,7 @@ int Collector::Snapshot(double old_ms, ProfileSnapshot& out) noexcept {
   // While it runs only: afterwards frees are not seen, and the live set would be what it was.
   if (Running()) Drain(state, kPatienceMs);
   if (!state.names.Update(state.store.Frames(), state.modules)) return ENOMEM;
-  out.seconds = static_cast<double>(NowNanos() - g_sampling.started_nanos.load()) / 1e9;
+  out.seconds = static_cast<double>(SessionClockNanos() - g_sampling.started_nanos.load()) / 1e9;
   out.interval = g_sampling.interval.load();
   const bool written = WriteModules(state, out) && WriteFrames(state, out) && WriteTraces(state, old_ms, out);
   return written ? 0 : ENOMEM;

@@ -74,12 +74,12 @@ struct CollectorStats {
   double thinned;      // times that the interval was doubled because the live set was full
   double overflows;    // samples of stacks that had no room
   double late_drains;  // drains put off because a thread was inside a hook
-  double bytes;        // of memory for stacks and names
 };
 
 class Collector {
  public:
-  // Starts a session: hooks in, thread running. 0 or an errno: ENOSYS no malloc to hook, ENOMEM, EALREADY.
+  // Starts a session: hooks in, thread running. 0 or an errno: ENOSYS no malloc to hook, ENOMEM, EALREADY, EAGAIN no
+  // thread to be had, or why /proc/self/maps cannot be read. Waits while another thread ends the session before.
   static int Start(const CollectorOptions& options) noexcept;
   // Hooks out, thread gone. What was collected stays for snapshots until the next Start.
   static void Stop() noexcept;

@@ -45,8 +45,8 @@ bool NativeNames::Update(const KeptArray<StoredFrame>& frames, const LoadedModul
       char text[kMaxNameLength];
       const size_t length = Demangle(symbol, text, sizeof text);
       const uint32_t name = strings_.Intern({text, length});
-      if (name == KeptStringTable::kFull) return false;
-      named_[i] = {name, start};
+      // Nameless then, and never asked for again: the numbers of names are read without a look.
+      if (name != KeptStringTable::kFull) named_[i] = {name, start};
     }
   }
   return true;

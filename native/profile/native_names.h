@@ -21,7 +21,8 @@ class NativeNames {
     uint64_t start;  // link-time address of the function
   };
 
-  // Names every native frame that has none yet. False when memory has run out.
+  // Names every native frame that was not here the last time. False when memory has run out, and there is no name for
+  // some frames; those that could not be kept alone have none.
   bool Update(const KeptArray<StoredFrame>& frames, const LoadedModules& modules) noexcept;
 
   // When frames are numbered anew: what `before` knows of a frame, under its new number, and then what is to be kept.

@@ -1,11 +1,13 @@
 #include "sampling/live_set.h"
 
 #include <gtest/gtest.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cmath>
+#include <csignal>
 #include <map>
 #include <set>
 #include <thread>
@@ -384,14 +386,36 @@ TEST(LiveSet, IsEmptyAndUnlockedInAChildWhicheverLockWasHeldAndUnchangedInThePar
   int forks = 0;
   set.ForEach([&](LiveSample& sample) {
     if (forks++ > 0) return;
+    const uint64_t address = sample.address;  // the child has no sample any more
     const pid_t child = fork();
-    if (child == 0) _exit(UseInChild(set, sample.address));
+    if (child == 0) _exit(UseInChild(set, address));
     int status = 0;
     ASSERT_EQ(waitpid(child, &status, 0), child);
     EXPECT_EQ(status, 0);
   });
   EXPECT_EQ(set.Size(), 1000u);
   set.ForEach([&](const LiveSample& sample) { EXPECT_EQ(sample.size, sample.address / 16); });
+}
+
+// free() may be called before our handler of pthread_atfork, by one that was registered earlier, and a plain clone()
+// calls none.
+TEST(LiveSet, AChildThatHasNotToldUsYetWaitsForNoLockOfTheParents) {
+  LiveSet& set = EmptySet(kSmall);
+  uint64_t rng = 11;
+  const uint64_t address = RandomAddress(rng);
+  set.Insert(SampleAt(address));
+  set.ForEach([&](LiveSample&) {
+    const pid_t child = static_cast<pid_t>(syscall(SYS_clone, SIGCHLD, nullptr, nullptr, nullptr, nullptr));
+    if (child == 0) {
+      alarm(10);
+      LiveSample removed;
+      _exit(set.Remove(address, removed) ? 1 : 0);
+    }
+    int status = -1;
+    ASSERT_EQ(waitpid(child, &status, 0), child);
+    EXPECT_EQ(status, 0);
+  });
+  EXPECT_EQ(set.Size(), 1u);
 }
 
 TEST(LiveSet, ThinningKeepsSamplesThatFollowTheNewIntervalAlreadyAndCountsTheOthers) {

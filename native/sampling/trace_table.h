@@ -68,6 +68,11 @@ class TraceTable {
   // the traces came.
   template <class Visit>
   void ForEachDrained(Visit&& visit) const noexcept;
+  // Whether a raw id is of what such a Flip() gave: what has that id and was not visited has lost its stack.
+  bool IsDrained(uint32_t raw_id) const noexcept {
+    return drain_ == Drain::kReady && (raw_id & kRaw) != 0 &&
+           (raw_id & kBufferBit) / kBufferBit == 1 - current_.load(std::memory_order_relaxed);
+  }
   // Empties what was drained; from the next Flip() on its raw ids are used again.
   void ClearDrained() noexcept;
 

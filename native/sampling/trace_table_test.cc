@@ -122,6 +122,19 @@ TEST(TraceTable, RawIdsAreMarkedAndDifferBetweenTheBuffers) {
   Drain(table);
 }
 
+TEST(TraceTable, KnowsWhichRawIdsAreOfWhatWasDrained) {
+  TraceTable& table = EmptyTable();
+  const uint32_t before = AddOne(table, {1, 2, 3});
+  EXPECT_FALSE(table.IsDrained(before));
+  ASSERT_TRUE(table.Flip(1000));
+  const uint32_t after = AddOne(table, {1, 2, 3});
+  EXPECT_TRUE(table.IsDrained(before));
+  EXPECT_FALSE(table.IsDrained(after));
+  EXPECT_FALSE(table.IsDrained(7));  // a final one
+  table.ClearDrained();
+  EXPECT_FALSE(table.IsDrained(before));
+}
+
 TEST(TraceTable, BeforeItIsStartedEverySampleIsDroppedAndCounted) {
   TraceTable table;
   EXPECT_EQ(AddOne(table, {1, 2, 3}), TraceTable::kNone);

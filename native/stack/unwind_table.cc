@@ -77,16 +77,13 @@ void WriteTable(void* at, UnwindObject& object) {
 // Everything but what is at its addresses: the object may be gone, and reading it a fault.
 uint64_t Identity(const LoadedObject& object, std::string_view name) {
   uint64_t hash = 0xcbf29ce484222325;  // FNV-1a
-  const auto add = [&hash](const void* bytes, size_t count) {
-    for (size_t i = 0; i < count; i++) hash = (hash ^ static_cast<const uint8_t*>(bytes)[i]) * 0x100000001b3;
-  };
-  const uint64_t layout[] = {object.bias,         object.start,        object.end,
-                             object.text_start,   object.text_end,     object.eh_frame_hdr,
-                             object.strings_size, object.symbol_limit, object.relocation_count};
-  add(layout, sizeof layout);
-  add(&object.kind, sizeof object.kind);
-  add(object.build_id, object.build_id_size);
-  add(name.data(), name.size());
+  const auto add = [&hash](uint64_t value) { hash = (hash ^ value) * 0x100000001b3; };
+  for (const uint64_t value : {object.bias, object.start, object.end, object.text_start, object.text_end,
+                               object.eh_frame_hdr, object.strings_size, uint64_t{object.kind}}) {
+    add(value);
+  }
+  for (size_t i = 0; i < object.build_id_size; i++) add(object.build_id[i]);
+  for (const char c : name) add(static_cast<unsigned char>(c));
   return hash;
 }
 
