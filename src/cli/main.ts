@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /** The command line: finds the command, runs it, and turns what went wrong into words and an exit code. */
 
-import { TidemarkError } from '../errors.js'
+import { errorCode, TidemarkError } from '../errors.js'
 import { version } from '../version.js'
 import { type Command, HelpRequest, UsageError } from './command.js'
 
@@ -72,10 +72,13 @@ async function main(words: string[]): Promise<number> {
   }
 }
 
-// `tidemark maps 42 | head` ends quietly, with the exit code that was already decided.
+// `tidemark maps 42 | head` ends quietly, with the exit code that was already decided; a full disk is said.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error
-  process.exit()
+  if (error.code === 'EPIPE') process.exit()
+  process.stderr.write(
+    `tidemark: ERR_TIDEMARK_OUT_WRITE: cannot write to stdout (${errorCode(error)}): free some space, or send it elsewhere\n`,
+  )
+  process.exit(process.exitCode || 1)
 })
 
 main(process.argv.slice(2)).then((code) => {

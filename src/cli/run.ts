@@ -66,6 +66,8 @@ export const run: Command = {
     })
     forwardSignals(child)
     const end = await endOf(child)
+    // Decided now: whatever becomes of what is printed below.
+    process.exitCode = exitCode(end)
 
     try {
       const { run, problem } = conclude(folder)

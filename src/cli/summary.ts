@@ -1,8 +1,8 @@
 /** The verdict in about ten lines that a person understands at once. Pure. */
 
 import { isAbsolute, relative } from 'node:path'
-import { siteName, siteRate } from '../growth/sites.js'
-import type { Cause, Site, StackFrame, Verdict } from '../growth/verdict.js'
+import { jsCallers, siteName, siteRate } from '../growth/sites.js'
+import type { Cause, Site, Verdict } from '../growth/verdict.js'
 import { OWNERS, type Owner } from '../owners.js'
 import { printable } from '../printable.js'
 import { type History, hasOwners, type Point } from '../report/history.js'
@@ -137,7 +137,9 @@ function siteLines({ causes }: Verdict, cwd: string | undefined, style: Style): 
   sites.sort((a, b) => b.bytesPerHour - a.bytesPerHour)
   return sites.slice(0, MOST_SITES).flatMap((site, i) => {
     const text = `${siteRate(site).padEnd(20)} ${style('bold', place(site, cwd))}`
-    const callers = jsCallers(site).map((frame) => ({ label: '', text: `  called by ${place(frame, cwd)}` }))
+    const callers = jsCallers(site)
+      .slice(0, MOST_CALLERS)
+      .map((frame) => ({ label: '', text: `  called by ${place(frame, cwd)}` }))
     return [{ label: i === 0 ? 'allocated by' : '', text }, ...callers]
   })
 }
@@ -150,15 +152,6 @@ function shortFile(file: string, cwd: string): string {
   if (!isAbsolute(file)) return file
   const path = relative(cwd, file)
   return path.startsWith('..') ? file : path
-}
-
-/** The innermost JavaScript below native code; none of a site that is JavaScript itself. */
-function jsCallers({ function: name, file, line, stack }: Site): StackFrame[] {
-  const at = stack.findIndex((frame) => frame.function === name && frame.file === file && frame.line === line)
-  if (stack[at]?.kind !== 'native') return []
-  return stack
-    .filter(({ kind, file }) => kind === 'js' && file !== '' && !file.startsWith('node:'))
-    .slice(0, MOST_CALLERS)
 }
 
 function regionLines(history: History): string[] {

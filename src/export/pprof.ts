@@ -7,10 +7,10 @@
  * @see https://github.com/google/pprof/blob/main/proto/profile.proto
  */
 
-import { setImmediate } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { gzip, gzipSync } from 'node:zlib'
 import { type Frame, PROFILE_OWNERS, type ProfileColumns, type ProfileMapping } from '../profile/columns.js'
+import { Turns } from '../profile/turns.js'
 import { valueReader } from '../profile/value.js'
 import { WireWriter } from './wire.js'
 
@@ -43,9 +43,6 @@ export const PARTIAL_LABELS = ['', 'frames missing', 'truncated', 'frames missin
 /** Traces between two looks at the clock. */
 const SLICE = 32
 
-/** How long the event loop may have to wait for a slice of the work. */
-const LONGEST_SLICE_MS = 4
-
 /** The usual level saves 7 % more and takes twice as long. */
 const COMPRESSION = { level: 1, chunkSize: 2 ** 18 } as const
 
@@ -59,12 +56,8 @@ export function toPprof(columns: ProfileColumns): Buffer {
 /** The same in slices of some milliseconds, the compression on another thread. */
 export async function pprofInSlices(columns: ProfileColumns): Promise<Buffer> {
   const encoder = new Encoder(columns)
-  let since = performance.now()
-  while (encoder.advance()) {
-    if (performance.now() - since < LONGEST_SLICE_MS) continue
-    await setImmediate()
-    since = performance.now()
-  }
+  const turns = new Turns()
+  while (encoder.advance()) if (turns.over) await turns.next()
   return promisify(gzip)(encoder.finish(), COMPRESSION)
 }
 

@@ -41,6 +41,13 @@ function open(path: string): { file: string; bytes: Buffer } {
     return { file, bytes: readFileSync(file) }
   } catch (cause) {
     if (cause instanceof TidemarkError) throw cause
+    if (file !== path && errorCode(cause) === 'ENOENT') {
+      throw new TidemarkError(
+        'ERR_TIDEMARK_FILE',
+        `there is no ${PROFILE} in ${path}: it is no folder of a run, or the run ended within its first second, or --sample was off`,
+        { cause },
+      )
+    }
     throw new TidemarkError(
       'ERR_TIDEMARK_FILE',
       `cannot read ${file} (${errorCode(cause)}): give a profile, or a folder made by tidemark run`,

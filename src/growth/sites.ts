@@ -4,11 +4,12 @@
  * accused: a cache grows until it is full, and only the program knows when that is.
  */
 
+import { basename, isAbsolute } from 'node:path'
 import type { Owner } from '../owners.js'
 import { MOST_SITES, type Reading, type SiteDef } from '../readings/reading.js'
 import { formatBytes, formatRate } from '../units.js'
 import { SiteSeries, type SiteTrend } from './site-trend.js'
-import type { Site } from './verdict.js'
+import type { Site, StackFrame } from './verdict.js'
 
 /** Of one cause; the rest are in the profile. */
 export const MOST_SITES_NAMED = 10
@@ -103,11 +104,30 @@ export function together(sites: GrowingSite[]): { bytesPerHour: number; bytesPer
   return { bytesPerHour, bytesPerHourError: Math.sqrt(variance) }
 }
 
-/** `resize (/app/thumbs.js:41)`. */
+/** `resize (/app/thumbs.js:41)`; of native code, which has no line, `images::Cache::add (images.node)`. */
 export function siteName({ function: name, file, line }: Pick<Site, 'function' | 'file' | 'line'>): string {
-  const called = name || '(anonymous)'
+  if (line > 0) return `${name || '(anonymous)'} (${file}:${line})`
+  const called = shortNativeName(name) || '(anonymous)'
   if (file === '') return called
-  return `${called} (${line > 0 ? `${file}:${line}` : file})`
+  return `${called} (${isAbsolute(file) ? basename(file) : file})`
+}
+
+/** `node::CompressionStream::AllocForZlib`: who wonders which instance it is finds all of it in the profile. */
+function shortNativeName(name: string): string {
+  if (/\boperator\b/.test(name)) return name
+  let short = name.replaceAll('(anonymous namespace)::', '')
+  for (let before = ''; before !== short; ) {
+    before = short
+    short = short.replace(/<[^<>]*>/g, '')
+  }
+  return short
+}
+
+/** The JavaScript that called native code, innermost first; none of a site that is JavaScript itself. */
+export function jsCallers({ function: name, file, line, stack }: Site): StackFrame[] {
+  const at = stack.findIndex((frame) => frame.function === name && frame.file === file && frame.line === line)
+  if (stack[at]?.kind !== 'native') return []
+  return stack.filter(({ kind, file }) => kind === 'js' && file !== '' && !file.startsWith('node:'))
 }
 
 /** `5.1 MiB/s ± 310 KiB`: a rate with one standard error. */

@@ -6,14 +6,17 @@
  * - There is one sampler to a thread. A second session that starts it changes nothing, one that stops it stops it for all:
  *   ours then begins anew and says so; one that ran before ours is read along, and left running.
  * - V8 knows what lives, not what was ever allocated, and of each frame where its function begins, not the call in it.
+ * - It knows no regions: a trace is in that of its innermost function that was wrapped (region-frames.ts).
  * - Its sums of a stack are scaled already, but by rounded weights: they are taken apart (v8-samples.ts) and made exact.
  */
 
 import { performance } from 'node:perf_hooks'
-import { isMainThread, threadId } from 'node:worker_threads'
+import { regionIds } from '../regions/memory.js'
 import { functionName, scriptPath } from './code-name.js'
 import { type Frame, PROFILE_OWNERS, type ProfileColumns } from './columns.js'
 import { ColumnsBuilder, type TraceSums, UNKNOWN_SUMS } from './columns-builder.js'
+import { learnRegions, regionOf } from './region-frames.js'
+import { THIS_THREAD } from './this-thread.js'
 import { type Sample, tellingInterval, weighSamples } from './v8-samples.js'
 
 const JS = 1
@@ -98,6 +101,7 @@ export class JsHeapSampler {
   async read({ oldMs = 2000 }: { oldMs?: number } = {}): Promise<ProfileColumns> {
     const before = performance.now()
     const profile = this.#take()
+    this.#learnRegions()
     this.#readMs = performance.now() - before
     return this.#columns(profile, oldMs, before)
   }
@@ -148,6 +152,18 @@ export class JsHeapSampler {
     }
   }
 
+  /** What cannot be learned leaves traces outside every region. */
+  #learnRegions(): void {
+    const session = this.#session
+    if (session === undefined) return
+    try {
+      learnRegions((method, parameters) => call(session, method, parameters))
+    } catch (error) {
+      const problem = `the JS heap is not told by region: ${error instanceof Error ? error.message : String(error)}`
+      if (!this.#notes.includes(problem)) this.#notes.push(problem)
+    }
+  }
+
   #columns(profile: HeapProfile | undefined, oldMs: number, nowMs: number): ProfileColumns {
     const traces = new ColumnsBuilder()
     const frames: Frame[] = []
@@ -155,7 +171,7 @@ export class JsHeapSampler {
       this.#checkInterval(profile)
       const oldest = this.#oldest(profile, oldMs, nowMs)
       const samplesOf = byNode(profile.samples)
-      walk(profile.head, frames, (node, stack) => {
+      walk(profile.head, frames, (node, stack, region) => {
         const samples = samplesOf.get(node.id)
         if (samples === undefined) return
         const products = samples.map(({ size }) => size)
@@ -163,7 +179,7 @@ export class JsHeapSampler {
         traces.add({
           stack,
           source: JS,
-          region: 0,
+          region,
           thread: 0,
           partial: stack.length >= MOST_FRAMES ? TRUNCATED : 0,
           owner: JS_HEAP,
@@ -173,6 +189,7 @@ export class JsHeapSampler {
         })
       })
     }
+    const { names: regions, kinds: regionKinds } = regionIds()
     return traces.finish({
       startedAt: this.#startedAt,
       durationMs: nowMs - this.#startedMs,
@@ -181,9 +198,9 @@ export class JsHeapSampler {
       jsHeapAt: profile ? Date.now() : 0,
       frames,
       oldMs,
-      regions: [''],
-      regionKinds: [''],
-      threads: [isMainThread ? 'main' : `worker ${threadId}`],
+      regions,
+      regionKinds,
+      threads: [THIS_THREAD],
       mappings: [],
       notes: [...this.#notes],
     })
@@ -236,10 +253,10 @@ function byNode(samples: HeapProfile['samples']): Map<number, HeapProfile['sampl
   return groups
 }
 
-/** Calls `visit` for each node below the root with its stack, leaf first, whose frames are put into `frames`. */
-function walk(root: HeapNode, frames: Frame[], visit: (node: HeapNode, stack: number[]) => void): void {
+/** Calls `visit` for each node below the root with its stack, leaf first, whose frames are put into `frames`, and its region. */
+function walk(root: HeapNode, frames: Frame[], visit: (node: HeapNode, stack: number[], region: number) => void): void {
   const known = new Map<string, number>()
-  const open: { node: HeapNode; stack: number[] }[] = root.children.map((node) => ({ node, stack: [] }))
+  const open = root.children.map((node) => ({ node, stack: [] as number[], region: 0 }))
   for (let at = open.pop(); at !== undefined; at = open.pop()) {
     const frame = toFrame(at.node)
     const key = `${frame.line}:${frame.column}:${frame.kind}:${frame.file}\0${frame.function}`
@@ -249,8 +266,9 @@ function walk(root: HeapNode, frames: Frame[], visit: (node: HeapNode, stack: nu
       known.set(key, number)
     }
     const stack = [number, ...at.stack]
-    visit(at.node, stack)
-    for (const node of at.node.children) open.push({ node, stack })
+    const region = regionOf(at.node.callFrame) ?? at.region
+    visit(at.node, stack, region)
+    for (const node of at.node.children) open.push({ node, stack, region })
   }
 }
 

@@ -5,9 +5,10 @@
 
 import { basename } from 'node:path'
 import { FRAME_CELLS, MODULE_CELLS, type RawSamples, TRACE_CELLS } from '../seam.js'
-import { parseCodeName } from './code-name.js'
+import { type CodeName, parseCodeName } from './code-name.js'
 import { type Frame, PROFILE_OWNERS, type ProfileColumns, type ProfileMapping, type Sums } from './columns.js'
 import type { ScriptPositions } from './script-positions.js'
+import { Turns } from './turns.js'
 
 const JS = 1
 const NATIVE = 2
@@ -25,18 +26,35 @@ export interface NativeContext {
   /** Name of the thread whose regions those are: other threads count their own. */
   regionThread: string
   positions: ScriptPositions
+  /** Kept from one snapshot to the next, as most names come again. */
+  names: FrameNames
   notes: readonly string[]
 }
 
-export function nativeColumns(raw: RawSamples, context: NativeContext): ProfileColumns {
+/** Between two looks at the clock: a quarter of a millisecond, in code that is not compiled yet a few. */
+const FRAMES_AT_ONCE = 256
+const TRACES_AT_ONCE = 128
+
+/** In slices of some milliseconds, between which the event loop turns: 20,000 stacks have 600,000 frames. */
+export async function nativeColumns(raw: RawSamples, context: NativeContext): Promise<ProfileColumns> {
+  const turns = new Turns()
   const { mappings, mappingOf } = readMappings(raw)
-  const { frames, framesOf, roles } = readFrames(raw, mappingOf, context.positions)
+  const reader = new FrameReader(raw, mappingOf, context)
+  while (reader.advance(FRAMES_AT_ONCE)) if (turns.over) await turns.next()
+  const { frames, first, second, roles } = reader
+
   const rows = raw.traces.length / TRACE_CELLS.length
   const kept: number[] = []
-  for (let i = 0; i < rows; i++) if (hasAnything(raw.traces, i * TRACE_CELLS.length)) kept.push(i)
+  let length = 0
+  for (let row = 0; row < rows; row++) {
+    if (row % TRACES_AT_ONCE === 0 && turns.over) await turns.next()
+    if (!hasAnything(raw.traces, row * TRACE_CELLS.length)) continue
+    kept.push(row)
+    length += stackLength(raw, row, reader)
+  }
 
   const n = kept.length
-  const stackFrames = new Uint32Array(kept.reduce((length, row) => length + stackLength(raw, row, framesOf), 0))
+  const stackFrames = new Uint32Array(length)
   let used = 0
   const starts = new Uint32Array(n + 1)
   const threads = new Numbering()
@@ -64,19 +82,22 @@ export function nativeColumns(raw: RawSamples, context: NativeContext): ProfileC
     mappings,
     notes: context.notes,
   }
-  kept.forEach((row, i) => {
-    const at = row * TRACE_CELLS.length
-    const first = raw.traces[at + TRACE_CELLS.first]!
-    const end = first + raw.traces[at + TRACE_CELLS.frames]!
+  for (let i = 0; i < n; i++) {
+    if (i % TRACES_AT_ONCE === 0 && turns.over) await turns.next()
+    const at = kept[i]! * TRACE_CELLS.length
+    const from = raw.traces[at + TRACE_CELLS.first]!
+    const to = from + raw.traces[at + TRACE_CELLS.frames]!
     let role = 0
     let owner = 0
     let below = true
-    for (let f = first; f < end; f++) {
+    for (let f = from; f < to; f++) {
       const frame = raw.stack[f]!
-      for (const number of framesOf[frame]!) stackFrames[used++] = number
-      if (raw.frames[frame * FRAME_CELLS.length + FRAME_CELLS.kind] === JS) below = false
-      if (below && roles[frame] === ARRAY_BUFFER) owner = ARRAY_BUFFERS
-      if (roles[frame]! > ARRAY_BUFFER) role = roles[frame]!
+      if (first[frame]! !== NO_FRAME) stackFrames[used++] = first[frame]!
+      if (second[frame]! !== NO_FRAME) stackFrames[used++] = second[frame]!
+      const told = roles[frame]!
+      if (told === SCRIPT) below = false
+      else if (told === ARRAY_BUFFER && below) owner = ARRAY_BUFFERS
+      else if (told > ARRAY_BUFFER) role = told
     }
     starts[i + 1] = used
     const named = context.threads[raw.traces[at + TRACE_CELLS.thread]!] ?? ''
@@ -88,15 +109,19 @@ export function nativeColumns(raw: RawSamples, context: NativeContext): ProfileC
     copySums(raw.traces, at + TRACE_CELLS.allocated, columns.allocated, i)
     copySums(raw.traces, at + TRACE_CELLS.live, columns.live, i)
     copySums(raw.traces, at + TRACE_CELLS.old, columns.old, i)
-  })
+  }
   return columns
 }
 
-function stackLength(raw: RawSamples, row: number, framesOf: number[][]): number {
-  const first = raw.traces[row * TRACE_CELLS.length + TRACE_CELLS.first]!
-  const end = first + raw.traces[row * TRACE_CELLS.length + TRACE_CELLS.frames]!
+function stackLength(raw: RawSamples, row: number, { first, second }: FrameReader): number {
+  const from = raw.traces[row * TRACE_CELLS.length + TRACE_CELLS.first]!
+  const to = from + raw.traces[row * TRACE_CELLS.length + TRACE_CELLS.frames]!
   let length = 0
-  for (let f = first; f < end; f++) length += framesOf[raw.stack[f]!]!.length
+  for (let f = from; f < to; f++) {
+    const frame = raw.stack[f]!
+    if (first[frame]! !== NO_FRAME) length++
+    if (second[frame]! !== NO_FRAME) length++
+  }
   return length
 }
 
@@ -122,11 +147,12 @@ function readMappings(raw: RawSamples): { mappings: ProfileMapping[]; mappingOf:
   return { mappings, mappingOf }
 }
 
-// What a native frame tells of the trace that it is in.
-const ARRAY_BUFFER = 1
-const LIBUV_POOL = 2
-const V8_WORKER = 3
-const NODE_WORKER = 4
+// What a frame tells of the trace that it is in.
+const SCRIPT = 1
+const ARRAY_BUFFER = 2
+const LIBUV_POOL = 3
+const V8_WORKER = 4
+const NODE_WORKER = 5
 
 const ARRAY_BUFFERS = PROFILE_OWNERS.indexOf('array-buffers')
 
@@ -147,53 +173,113 @@ function threadName(name: string, role: number): string {
   return role === NODE_WORKER ? 'worker' : 'other threads'
 }
 
+const MOST_NAMES = 1 << 16
+
+/** What names say, read once for each: a snapshot has most of the names of the one before. */
+export class FrameNames {
+  readonly #scripts = new Map<string, CodeName>()
+  readonly #roles = new Map<string, number>()
+
+  script(name: string): CodeName {
+    return remembered(this.#scripts, name, parseCodeName)
+  }
+
+  role(name: string): number {
+    return remembered(this.#roles, name, roleOf)
+  }
+}
+
+function remembered<T>(known: Map<string, T>, name: string, read: (name: string) => T): T {
+  let answer = known.get(name)
+  if (answer === undefined) {
+    answer = read(name)
+    if (known.size >= MOST_NAMES) known.clear()
+    known.set(name, answer)
+  }
+  return answer
+}
+
+const NO_FRAME = -1
+
 /** Raw frames may stand for two (a call that was inlined) or for none (an address that nobody knows). */
-function readFrames(raw: RawSamples, mappingOf: number[], positions: ScriptPositions) {
-  const rows = raw.frames.length / FRAME_CELLS.length
-  const frames: Frame[] = []
-  const framesOf: number[][] = []
-  const roles = new Uint8Array(rows)
-  const jsFrame = (name: number, position: number, inlined: boolean): number => {
-    const { function: fn, file, line, column, kind } = parseCodeName(raw.strings[name] ?? '')
-    const call = position >= 0 ? positions.find(file, position) : undefined
-    frames.push({
-      function: fn,
-      file,
-      line,
-      column,
-      ...(call && { call }),
-      kind,
-      inlined,
-      mapping: -1,
-      address: 0,
-    })
-    return frames.length - 1
+class FrameReader {
+  readonly frames: Frame[] = []
+  /** By raw frame: its frames, and what it tells. */
+  readonly first: Int32Array
+  readonly second: Int32Array
+  readonly roles: Uint8Array
+  readonly #raw: RawSamples
+  readonly #mappingOf: number[]
+  readonly #positions: ScriptPositions
+  readonly #names: FrameNames
+  readonly #rows: number
+  #row = 0
+
+  constructor(raw: RawSamples, mappingOf: number[], { positions, names }: NativeContext) {
+    this.#raw = raw
+    this.#mappingOf = mappingOf
+    this.#positions = positions
+    this.#names = names
+    this.#rows = raw.frames.length / FRAME_CELLS.length
+    this.first = new Int32Array(this.#rows).fill(NO_FRAME)
+    this.second = new Int32Array(this.#rows).fill(NO_FRAME)
+    this.roles = new Uint8Array(this.#rows)
   }
-  for (let i = 0; i < rows; i++) {
-    const at = i * FRAME_CELLS.length
-    const cell = (which: number) => raw.frames[at + which]!
-    const kind = cell(FRAME_CELLS.kind)
-    const name = cell(FRAME_CELLS.name)
-    if (kind === JS) {
-      const inlined = cell(FRAME_CELLS.inlined)
-      const position = cell(FRAME_CELLS.position)
-      // The position is the innermost call's.
-      framesOf[i] =
-        inlined >= 0 ? [jsFrame(inlined, position, true), jsFrame(name, -1, false)] : [jsFrame(name, position, false)]
-    } else if (kind === NATIVE) {
-      const module = cell(FRAME_CELLS.module)
-      const address = cell(FRAME_CELLS.address)
-      const mapping = mappingOf[module] ?? -1
-      const path = raw.strings[raw.modules[module * MODULE_CELLS.length + MODULE_CELLS.path]!] ?? ''
-      const fn = raw.strings[name] ?? `${basename(path)}+0x${address.toString(16)}`
-      roles[i] = roleOf(fn)
-      frames.push({ function: fn, file: '', line: 0, column: 0, kind: 'native', inlined: false, mapping, address })
-      framesOf[i] = raw.modules[module * MODULE_CELLS.length + MODULE_CELLS.own] === 1 ? [] : [frames.length - 1]
-    } else {
-      framesOf[i] = []
+
+  /** Reads so many more; false when there are no more. */
+  advance(count: number): boolean {
+    const end = Math.min(this.#rows, this.#row + count)
+    for (; this.#row < end; this.#row++) {
+      const kind = this.#cell(FRAME_CELLS.kind)
+      if (kind === JS) this.#script()
+      else if (kind === NATIVE) this.#native()
     }
+    return end < this.#rows
   }
-  return { frames, framesOf, roles }
+
+  #cell(which: number): number {
+    return this.#raw.frames[this.#row * FRAME_CELLS.length + which]!
+  }
+
+  #script(): void {
+    const name = this.#cell(FRAME_CELLS.name)
+    const inlined = this.#cell(FRAME_CELLS.inlined)
+    const position = this.#cell(FRAME_CELLS.position)
+    this.roles[this.#row] = SCRIPT
+    // The position is the innermost call's.
+    this.first[this.#row] = this.#scriptFrame(inlined >= 0 ? inlined : name, position, inlined >= 0)
+    if (inlined >= 0) this.second[this.#row] = this.#scriptFrame(name, -1, false)
+  }
+
+  #scriptFrame(string: number, position: number, inlined: boolean): number {
+    const { function: name, file, line, column, kind } = this.#names.script(this.#raw.strings[string] ?? '')
+    const call = position >= 0 ? this.#positions.find(file, position) : undefined
+    const frame: Frame = { function: name, file, line, column, kind, inlined, mapping: -1, address: 0 }
+    if (call) frame.call = call
+    return this.frames.push(frame) - 1
+  }
+
+  #native(): void {
+    const { modules, strings } = this.#raw
+    const at = this.#cell(FRAME_CELLS.module) * MODULE_CELLS.length
+    const address = this.#cell(FRAME_CELLS.address)
+    const path = strings[modules[at + MODULE_CELLS.path]!] ?? ''
+    const name = strings[this.#cell(FRAME_CELLS.name)] ?? `${basename(path)}+0x${address.toString(16)}`
+    this.roles[this.#row] = this.#names.role(name)
+    if (modules[at + MODULE_CELLS.own] === 1) return
+    const mapping = this.#mappingOf[this.#cell(FRAME_CELLS.module)] ?? -1
+    const frame: Frame = {
+      function: name,
+      file: '',
+      line: 0,
+      column: 0,
+      kind: 'native',
+      inlined: false,
+      mapping,
+      address,
+    }
+    this.first[this.#row] = this.frames.push(frame) - 1
+  }
 }
 
 function hasAnything(traces: Float64Array, at: number): boolean {

@@ -1,7 +1,6 @@
 /** Profiles of this process: one session at a time, because the hooks and V8's sampler are the process's. */
 
 import { constants } from 'node:os'
-import { threadId } from 'node:worker_threads'
 import { addonProblem, binding } from '../binding.js'
 import { TidemarkError } from '../errors.js'
 import { procError } from '../readings/proc-error.js'
@@ -11,10 +10,12 @@ import { codeNamesNote, listenToCode, STACKS_WORK, stacksStatus, testStacks } fr
 import type { ProfileColumns } from './columns.js'
 import { JsHeapSampler } from './js-heap.js'
 import { merge } from './merge.js'
-import { nativeColumns } from './native-sampler.js'
+import { FrameNames, nativeColumns } from './native-sampler.js'
 import { Profile } from './profile.js'
 import { ScriptPositions } from './script-positions.js'
 import { applySourceMaps, sourceMapProblems } from './source-maps.js'
+import { THIS_THREAD } from './this-thread.js'
+import { Turns } from './turns.js'
 
 const DEFAULT_INTERVAL = 512 << 10
 const LEAST_INTERVAL = 4 << 10
@@ -76,12 +77,10 @@ export function startProfile(options: ProfileOptions & { liveCapacity?: number }
   return new Session(options)
 }
 
-/** As the addon calls it. */
-const THIS_THREAD = threadId === 0 ? 'main' : `worker ${threadId}`
-
 class Session implements ProfileSession {
   readonly #startedAt = Date.now()
   readonly #positions = new ScriptPositions()
+  readonly #names = new FrameNames()
   readonly #js: JsHeapSampler | undefined
   #jsColumns: ProfileColumns | undefined
   #memory: ReadonlyMap<string, RegionMemory> = new Map()
@@ -149,7 +148,7 @@ class Session implements ProfileSession {
       throw procError(failure, 0)
     }
     const { names: regions, kinds: regionKinds } = regionIds()
-    const native = nativeColumns(raw, {
+    const native = await nativeColumns(raw, {
       startedAt: this.#startedAt,
       oldMs: OLD_MS,
       regions,
@@ -157,9 +156,12 @@ class Session implements ProfileSession {
       threads: binding.threadNames(),
       regionThread: THIS_THREAD,
       positions: this.#positions,
+      names: this.#names,
       notes: notes(binding.samplingStatus()),
     })
     if (jsHeap && this.#js) this.#jsColumns = await this.#js.read({ oldMs: OLD_MS })
+    // The event loop has waited for V8 already.
+    await new Turns().next()
     const columns = this.#jsColumns ? merge([native, this.#jsColumns]) : native
     const frames = await applySourceMaps(columns.frames)
     return new Profile({ ...columns, frames, notes: [...columns.notes, ...sourceMapProblems()] })
@@ -210,7 +212,14 @@ function startError(errno: number): TidemarkError {
   if (errno === constants.errno.ENOSYS) {
     return new TidemarkError('ERR_TIDEMARK_UNSUPPORTED', addonProblem ?? 'no malloc was found that could be hooked')
   }
-  return procError({ errno, what: 'memory for the profiler', line: 0 }, 0)
+  if (errno === constants.errno.ENOMEM || errno === constants.errno.EAGAIN) {
+    const what = errno === constants.errno.ENOMEM ? 'memory' : 'a thread'
+    return new TidemarkError(
+      'ERR_TIDEMARK_UNSUPPORTED',
+      `the profiler could not get ${what}: the limits of this process or its container leave no room`,
+    )
+  }
+  return procError({ errno, what: '/proc/self/maps', line: 0 }, 0)
 }
 
 function checkInterval(name: string, bytes: unknown): asserts bytes is number {

@@ -7,7 +7,7 @@
 import type { Reading } from '../readings/reading.js'
 import { rusage } from '../readings/rusage.js'
 import type { ProfileColumns } from './columns.js'
-import { SiteTable } from './site-table.js'
+import { type SiteNews, SiteTable } from './site-table.js'
 
 /** A running profile: a `ProfileSession`, and whatever stands in for one. */
 export interface ProfileSource {
@@ -31,12 +31,18 @@ export function pauseAfter(costMs: number, elapsedMs: number): number {
   return Math.max(wanted, costMs * COST_FACTOR)
 }
 
-/**
- * ms between readings of the JS heap, the last of which held this thread for `costMs`: V8 collects the heap for each, and a
- * service must not stand still for a tenth of a percent of its time.
- */
-export function jsHeapPause(costMs: number): number {
-  return Math.max(LONGEST_PAUSE_MS, costMs * 1000)
+/** Of the time seen so far: a heap that grows is read often enough, from the start, to see at what rate. */
+const JS_HEAP_PAUSE_SHARE = 1 / 4
+
+/** Times what a reading of the JS heap costs: a tenth of a percent of the time, and 2 % while a run is young. */
+const JS_HEAP_COST_FACTOR = 1000
+const YOUNG_JS_HEAP_COST_FACTOR = 50
+
+/** ms between readings of the JS heap, the last of which held this thread for `costMs`, `elapsedMs` after the start: V8 collects the heap for each. */
+export function jsHeapPause(costMs: number, elapsedMs: number): number {
+  const wanted = Math.max(elapsedMs * JS_HEAP_PAUSE_SHARE, costMs * YOUNG_JS_HEAP_COST_FACTOR)
+  const longest = Math.max(costMs * JS_HEAP_COST_FACTOR, LONGEST_PAUSE_MS)
+  return Math.max(Math.min(wanted, longest), SHORTEST_PAUSE_MS)
 }
 
 function now(): { wallMs: number; cpuMs: number } {
@@ -87,9 +93,9 @@ export class SiteFeed {
     try {
       const jsHeap = began.wallMs >= this.#jsHeapDueAt
       const { columns } = await this.#source.snapshot({ jsHeap })
-      if (jsHeap) this.#jsHeapDueAt = began.wallMs + jsHeapPause(this.#source.jsHeapMs)
+      if (jsHeap) this.#jsHeapDueAt = began.wallMs + jsHeapPause(this.#source.jsHeapMs, began.wallMs - this.#startedAt)
       if (this.#stopped) return
-      this.#tell(columns)
+      this.#tell(await this.#table.feedInSlices(columns))
     } catch (error) {
       if (!this.#stopped) this.#onProblem(error)
     }
@@ -102,8 +108,7 @@ export class SiteFeed {
   }
 
   /** What a site is, is said once: that stays in the news until somebody takes them, or the site is gone. */
-  #tell(columns: ProfileColumns): void {
-    const { sites, siteDefs } = this.#table.feed(columns)
+  #tell({ sites, siteDefs }: SiteNews): void {
     const present = new Set(sites.map(({ site }) => site))
     const untold = (this.#news.siteDefs ?? []).filter(({ site }) => present.has(site))
     this.#news = { sites, siteDefs: [...untold, ...siteDefs] }

@@ -1,6 +1,7 @@
 /**
  * Follows the allocation sites that keep most, from one snapshot of a profile to the next, and writes them as a timeline has them.
- * A site is a place in the user's own code, in one region, for one owner of memory; its traces are summed. The table has
+ * A site is a place in the user's own code, in one region, for one owner of memory; its traces are summed. Owners are those of
+ * readings, which know the Buffers of this thread only: those of other threads are malloc's there. The table has
  * MOST_SITES places: a site that comes in takes the place of one that has clearly become smaller, and one that has lost its place
  * and comes again is a new one, with a new number. So a number says one thing for ever, and what a reader must hold is bounded.
  */
@@ -17,10 +18,14 @@ import {
 import { type Frame, PROFILE_OWNERS, type ProfileColumns, type Sums } from './columns.js'
 import { foldInternal } from './fold.js'
 import { framesOf, isOwnCode, isOwnScript, siteFrame, stackFrame } from './site.js'
+import { THIS_THREAD } from './this-thread.js'
+import { Turns } from './turns.js'
 
 /** A newcomer must be this many times larger than the site whose place it takes: two that are alike would take turns. */
 const CLEARLY_LARGER = 2
 
+const MALLOC = PROFILE_OWNERS.indexOf('malloc')
+const ARRAY_BUFFERS = PROFILE_OWNERS.indexOf('array-buffers')
 const JS_HEAP = PROFILE_OWNERS.indexOf('js-heap')
 
 /** What makes a site the same one in the next snapshot, where all numbers may be others. */
@@ -31,6 +36,8 @@ interface Identity {
   owner: number
 }
 
+export type SiteNews = Required<Pick<Reading, 'sites' | 'siteDefs'>>
+
 export class SiteTable {
   /** By number. */
   readonly #seated = new Map<number, Identity>()
@@ -38,8 +45,22 @@ export class SiteTable {
   #next = 1
 
   /** What the next reading says of sites: all that have a place, and who the new ones are. */
-  feed(columns: ProfileColumns): Required<Pick<Reading, 'sites' | 'siteDefs'>> {
+  feed(columns: ProfileColumns): SiteNews {
     const snapshot = new Snapshot(columns)
+    while (snapshot.advance()) {}
+    return this.#compare(columns, snapshot)
+  }
+
+  /** The same in slices of some milliseconds, for a service that goes on. One at a time. */
+  async feedInSlices(columns: ProfileColumns): Promise<SiteNews> {
+    const snapshot = new Snapshot(columns)
+    const turns = new Turns()
+    while (snapshot.advance()) if (turns.over) await turns.next()
+    await turns.next()
+    return this.#compare(columns, snapshot)
+  }
+
+  #compare(columns: ProfileColumns, snapshot: Snapshot): SiteNews {
     const rows = new Map(Array.from(this.#seated, ([site, identity]) => [site, snapshot.find(identity)]))
     const siteDefs = this.#seat(snapshot, rows).map((site) => snapshot.define(site, rows.get(site)!))
     // What was counted before is no new evidence: said twice, it would look like a site that stands still.
@@ -76,6 +97,9 @@ export class SiteTable {
 
 const NO_ROW = -1
 
+/** Between two looks at the clock. */
+const TRACES_AT_ONCE = 256
+
 /** One row of sums a site. Columns of numbers and few strings: 20,000 traces may have nearly as many sites. */
 class Snapshot {
   readonly #columns: ProfileColumns
@@ -91,22 +115,42 @@ class Snapshot {
   readonly #places: Places
   /** The first index of each name: a merged profile may have a region twice. */
   readonly #regions: Map<string, number>
+  /** By index of the region: the first index of its name. */
+  readonly #regionOf: number[]
+  /** By index of the thread: whether it is a worker with Buffers of its own. */
+  readonly #elsewhere: boolean[]
+  #next = 0
 
   constructor(columns: ProfileColumns) {
     this.#columns = columns
     this.#places = new Places(columns)
-    const { live, old, owner, region, regions } = columns
+    const { regions, threads } = columns
+    this.#elsewhere = threads.map((name) => name.startsWith('worker') && name !== THIS_THREAD)
     this.#regions = new Map(regions.map((name, i) => [name, i] as const).reverse())
-    const regionOf = regions.map((name) => this.#regions.get(name)!)
-    for (let trace = 0; trace < owner.length; trace++) {
+    this.#regionOf = regions.map((name) => this.#regions.get(name)!)
+  }
+
+  /** Adds some more traces; false when there are no more. */
+  advance(): boolean {
+    const { live, old, owner, region } = this.#columns
+    const end = Math.min(owner.length, this.#next + TRACES_AT_ONCE)
+    for (; this.#next < end; this.#next++) {
+      const trace = this.#next
       // V8's sampler knows what lives and not for how long.
       const from = Number.isNaN(old.bytes[trace]!) ? live : old
       const bytes = from.bytes[trace]!
       if (!(bytes > 0)) continue
       const place = this.#places.of(trace)
       if (place === NO_ROW) continue
-      this.#add(this.#key(place, regionOf[region[trace]!] ?? 0, owner[trace]!), trace, from, bytes)
+      this.#add(this.#key(place, this.#regionOf[region[trace]!] ?? 0, this.#owner(trace)), trace, from, bytes)
     }
+    return end < owner.length
+  }
+
+  /** Index in PROFILE_OWNERS. */
+  #owner(trace: number): number {
+    const owner = this.#columns.owner[trace]!
+    return owner === ARRAY_BUFFERS && this.#elsewhere[this.#columns.thread[trace]!] ? MALLOC : owner
   }
 
   #key(place: number, region: number, owner: number): number {
@@ -173,7 +217,7 @@ class Snapshot {
 
   define(site: number, row: number): SiteDef {
     const columns = this.#columns
-    const { frames, mappings, regions, regionKinds, region, owner, stackFrames, starts } = columns
+    const { frames, mappings, regions, regionKinds, region, stackFrames, starts } = columns
     const trace = this.#trace[row]!
     const named = siteFrame(framesOf(columns, trace), mappings)!
     const { function: name, file, line } = short(stackFrame(named, mappings))
@@ -185,7 +229,7 @@ class Snapshot {
       line,
       region: regions[region[trace]!] ?? '',
       kind: regionKinds[region[trace]!] ?? '',
-      owner: PROFILE_OWNERS[owner[trace]!]!,
+      owner: PROFILE_OWNERS[this.#owner(trace)]!,
       stack: folded.slice(0, MOST_SITE_FRAMES).map((at) => short(stackFrame(frames[at]!, mappings))),
     }
   }
@@ -237,9 +281,9 @@ class Places {
   }
 
   #number(frame: Frame): number {
-    const { function: called, file } = stackFrame(frame, this.#columns.mappings)
+    const file = frame.file || (this.#columns.mappings[frame.mapping]?.path ?? '')
     // By where the function begins: the line of the call is known of some samples only.
-    const name = `${frame.line}\n${called}\n${file}`
+    const name = `${frame.line}\n${frame.function}\n${file}`
     const known = this.#numbers.get(name)
     if (known !== undefined) return known
     this.#numbers.set(name, this.names.length)

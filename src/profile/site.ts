@@ -21,6 +21,9 @@ const RUST_LIBRARY = /^<*(?:alloc|core|std|hashbrown)::|^_*r(?:ust|dl|g)_(?:re)?
 const ALLOCATOR =
   /^(?:__libc_|__interceptor_)?(?:malloc|calloc|realloc|reallocarray|free|posix_memalign|aligned_alloc|memalign|valloc|pvalloc|strdup|strndup)$/
 
+/** What libraries put around those: `sqlite3DbMallocRaw`, `g_realloc_n`, `xmalloc`, `vips_tracked_aligned_alloc`. */
+const ALLOCATOR_WRAPPER = /(?:(?:^x?|[^a-z])(?:malloc|calloc|realloc|aligned_alloc)|Malloc|Calloc|Realloc)(?![a-z])/
+
 /** As they run and, behind source maps, as they were written. */
 const OWN_SCRIPTS = ['dist', 'src'].map((folder) => `${dirname(dirname(__dirname))}/${folder}/`)
 const INSTALLED_SCRIPTS = '/node_modules/tidemark/'
@@ -81,7 +84,9 @@ export function isExecutable(frame: Frame, mappings: readonly ProfileMapping[]):
 }
 
 function isLibraryCode(name: string): boolean {
-  return ALLOCATOR.test(name) || RUST_LIBRARY.test(name) || CPP_LIBRARY.test(withoutTemplateArguments(name))
+  if (ALLOCATOR.test(name) || RUST_LIBRARY.test(name)) return true
+  const called = withoutTemplateArguments(name)
+  return CPP_LIBRARY.test(called) || ALLOCATOR_WRAPPER.test(called)
 }
 
 /** `void std::vector<app::Image>::push_back` is std's, `app::Cache<int, std::less>::add` is not: only the name outside <> tells. */

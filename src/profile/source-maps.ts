@@ -11,10 +11,14 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 import { errorCode } from '../errors.js'
 import type { Frame } from './columns.js'
 import { findOrigins, type Origin, type Place } from './source-map-lookup.js'
+import { Turns } from './turns.js'
 
 const MOST_SCRIPT_BYTES = 32 << 20
 const MOST_MAP_BYTES = 128 << 20
 const READ_AT_ONCE = 8
+
+/** Between two looks at the clock. */
+const FRAMES_AT_ONCE = 256
 
 /** Answers that are kept, over all scripts. */
 const MOST_POSITIONS = 1 << 16
@@ -34,8 +38,10 @@ export class SourceMaps {
 
   /** The frames in their order, those of mapped scripts as they were written. Does not reject. */
   async apply(frames: readonly Frame[]): Promise<Frame[]> {
+    const turns = new Turns()
     const wanted = new Map<string, Map<string, Place>>()
-    for (const frame of frames) {
+    for (const [i, frame] of frames.entries()) {
+      if (i % FRAMES_AT_ONCE === 0 && turns.over) await turns.next()
       if (!mayHaveMap(frame) || placesOf(frame).every((place) => this.#known(frame.file, place) !== undefined)) continue
       const ofScript = wanted.get(frame.file) ?? new Map<string, Place>()
       for (const place of placesOf(frame)) ofScript.set(key(place), place)
@@ -46,7 +52,11 @@ export class SourceMaps {
       for (const [script, positions] of left) await this.#resolve(script, [...positions.values()])
     }
     await Promise.all(Array.from({ length: READ_AT_ONCE }, readNext))
-    const applied = frames.map((frame) => (mayHaveMap(frame) ? this.#moved(frame) : frame))
+    const applied: Frame[] = []
+    for (const [i, frame] of frames.entries()) {
+      if (i % FRAMES_AT_ONCE === 0 && turns.over) await turns.next()
+      applied.push(mayHaveMap(frame) ? this.#moved(frame) : frame)
+    }
     this.#forgetOldest()
     return applied
   }

@@ -16,6 +16,7 @@ import { regionMemory } from './memory.js'
 import { lines, RegionReport } from './report.js'
 import * as stack from './stack.js'
 import type { Region, RegionOptions } from './table.js'
+import { rememberWrapped } from './wrapped-functions.js'
 
 // biome-ignore lint/suspicious/noExplicitAny: `any` is how TypeScript writes "some function", whatever its parameters
 export type AnyFunction = ((...args: any[]) => any) | (abstract new (...args: any[]) => any)
@@ -115,6 +116,7 @@ function wrap<F extends AnyFunction>(name: string, fn: F, options?: RegionOption
       stack.leave(mark)
     }
   }
+  rememberWrapped(fn, wrapped, region)
   return disguise(wrapped, fn)
 }
 

@@ -1,8 +1,8 @@
 /** What tidemark says: one wording for the terminal and the page. Pure. */
 
 import { basename } from 'node:path'
-import { siteName } from '../growth/sites.js'
-import type { Cause, GrowthRate, Verdict } from '../growth/verdict.js'
+import { jsCallers, siteName } from '../growth/sites.js'
+import type { Cause, GrowthRate, Site, StackFrame, Verdict } from '../growth/verdict.js'
 import { OWNERS, type Owner } from '../owners.js'
 import { formatBytes, formatDuration, formatRate } from '../units.js'
 
@@ -45,9 +45,30 @@ export function headline(verdict: Verdict): string {
 /** Of the growth of a cause, to be named for all of it. */
 const MOST = 0.5
 
-function mostlyFrom({ growth, sites: [site] }: Cause): string {
-  if (!site || site.bytesPerHour < MOST * growth.bytesPerHour) return ''
-  return `, most of it from ${siteName({ ...site, file: basename(site.file) })}`
+function mostlyFrom({ growth, sites }: Cause): string {
+  const most = MOST * growth.bytesPerHour
+  const [site] = sites
+  if (!site) return ''
+  const caller = callerOf(site)
+  if (site.bytesPerHour >= most)
+    return `, most of it from ${shortName(site)}${caller ? `, called by ${shortName(caller)}` : ''}`
+  // A library allocates here and there for one call of the program.
+  const same = sites.filter((other) => {
+    const its = callerOf(other)
+    return its !== undefined && its.function === caller?.function && its.file === caller.file
+  })
+  const together = same.reduce((sum, { bytesPerHour }) => sum + bytesPerHour, 0)
+  return caller && together >= most ? `, most of it in calls from ${shortName(caller)}` : ''
+}
+
+/** Who called native code: of the program, unless only packages did. */
+function callerOf(site: Site): StackFrame | undefined {
+  const callers = jsCallers(site)
+  return callers.find(({ file }) => !file.includes('/node_modules/')) ?? callers[0]
+}
+
+function shortName(named: Pick<Site, 'function' | 'file' | 'line'>): string {
+  return siteName({ ...named, file: basename(named.file) })
 }
 
 /** With a capital, unless it begins with the name of an owner, which is written as it is. */

@@ -100,11 +100,11 @@ function withRegions(reading: Reading): Reading {
 }
 
 function report(folder: string): void {
-  // Loaded only now: a service need not carry the report's code while it runs.
-  const { conclude } = require('./conclude.js') as typeof import('./conclude.js')
-  const { run, problem } = conclude(folder)
-  if (problem) warn(problem)
-  say(`${run.verdict.kind}: ${printable(headline(run.verdict))}. See ${join(folder, REPORT)}`)
+  // Loaded only now: a service need not carry this while it runs.
+  const { concludeAtExit } = require('./conclude-at-exit.js') as typeof import('./conclude-at-exit.js')
+  const { verdict, problems } = concludeAtExit(folder)
+  for (const problem of problems) say(problem)
+  if (verdict) say(`${verdict.kind}: ${printable(headline(verdict))}. See ${join(folder, REPORT)}`)
 }
 
 /** Settings leave the environment at once, so that the processes this one starts are not recorded by accident. */

@@ -1,7 +1,8 @@
 /** The run folder: what a run leaves behind, and how it is named and made. */
 
-import { closeSync, mkdirSync, openSync } from 'node:fs'
+import { closeSync, openSync } from 'node:fs'
 import { basename, extname, join, resolve } from 'node:path'
+import { makeFolder } from './make-folder.js'
 import { cannotWrite } from './timeline.js'
 
 export const TIMELINE = 'timeline.ndjson'
@@ -27,7 +28,7 @@ export function defaultFolder(script: string, at: Date, pid: number): string {
 export function createRunFolder(folder: string): string {
   const path = resolve(folder)
   try {
-    mkdirSync(path, { recursive: true })
+    makeFolder(path)
     closeSync(openSync(join(path, TIMELINE), 'a'))
   } catch (error) {
     throw cannotWrite(path, error)

@@ -4,7 +4,7 @@
  * at most its last line torn; whatever is torn, foreign or hostile is skipped and counted when read.
  */
 
-import { closeSync, fstatSync, mkdirSync, openSync, readSync, constants as to, write, writeSync } from 'node:fs'
+import { closeSync, fstatSync, openSync, readSync, constants as to, write, writeSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { errorCode, TidemarkError } from '../errors.js'
 import { OWNERS, type Owner, type OwnerBytes } from '../owners.js'
@@ -22,6 +22,7 @@ import {
   type SiteLine,
   type StackFrame,
 } from '../readings/reading.js'
+import { makeFolder } from './make-folder.js'
 
 /** A longer line is not a reading: it is skipped without being held in memory. */
 const MAX_LINE_BYTES = 1 << 20
@@ -117,7 +118,7 @@ export class TimelineWriter {
   }
 
   #open(): number {
-    mkdirSync(dirname(this.path), { recursive: true })
+    makeFolder(dirname(this.path))
     const fd = openSync(this.path, 'a')
     this.#torn = fstatSync(fd).size > 0
     return fd

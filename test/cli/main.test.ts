@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { DIST, temporaryFolder, tidemark, write } from './tidemark.js'
+import { DIST, MAIN, start, temporaryFolder, tidemark, write } from './tidemark.js'
 
 const COMMANDS = ['run', 'watch', 'maps', 'diff', 'report', 'export', 'status']
 
@@ -111,4 +111,20 @@ test('status says what can be seen here, and whether a process can be read', asy
   const gone = await tidemark(t, ['status', String(2 ** 22 - 1)])
   assert.equal(gone.code, 1)
   assert.match(gone.stdout.toString(), /ERR_TIDEMARK_NO_PROCESS/)
+})
+
+test('a full disk behind stdout is said in words, and run keeps the exit code of the script', async (t) => {
+  const folder = temporaryFolder(t)
+  const script = write(folder, 'app.js', 'process.exit(7)')
+  const onFullDisk = (...words: string[]) =>
+    start(t, 'sh', ['-c', 'exec "$@" > /dev/full', 'sh', process.execPath, MAIN, ...words]).end
+  for (const [words, expected] of [
+    [['status'], 1],
+    [['maps', String(process.pid), '--json'], 1],
+    [['run', '--json', '--out', join(folder, 'out'), script], 7],
+  ] as const) {
+    const { code, stderr } = await onFullDisk(...words)
+    assert.equal(code, expected, words[0])
+    assert.match(stderr, /^tidemark: ERR_TIDEMARK_OUT_WRITE: .*stdout \(ENOSPC\).*\n$/)
+  }
 })

@@ -192,6 +192,13 @@ test('a folder that cannot be made is an error before the script starts', async 
   assert.match(stderr, /ERR_TIDEMARK_OUT_WRITE.*ENOTDIR.*--out/)
 })
 
+test('a folder below one that takes none is an error, where making it with all above would never return', async (t) => {
+  const { script, cwd } = prepare(t, '')
+  const { code, stderr } = await tidemark(t, ['run', '--out', '/proc/nope/deep', script], { cwd })
+  assert.equal(code, 1)
+  assert.match(stderr, /ERR_TIDEMARK_OUT_WRITE.*--out/)
+})
+
 test('a script that does not exist is an error before anything is made', async (t) => {
   const { cwd } = prepare(t, '')
   for (const words of [
@@ -319,6 +326,55 @@ test('tidemark/register records without the command line, and concludes at exit'
   assert.equal(stdout.toString(), '')
   assert.match(stderr, /^tidemark: \w.*report\.html\n$/)
   assert.deepEqual(filesOf(out), FILES)
+})
+
+/** A script under tidemark/register, in an environment that would reach whatever process it starts. */
+function registered(t: TestContext, text: string, environment: Record<string, string> = {}) {
+  const cwd = temporaryFolder(t)
+  const script = write(cwd, 'app.js', text)
+  const out = join(cwd, 'out')
+  const env = { ...process.env, TIDEMARK_OUT: out, TIDEMARK_INTERVAL: '50ms', ...environment }
+  const words = ['--require', require.resolve('#dist/register'), script]
+  return { cwd, out, end: start(t, process.execPath, words, { cwd, env }).end }
+}
+
+test('the report that tidemark/register makes at exit is made without the modules that the service preloads', async (t) => {
+  const noise = write(temporaryFolder(t), 'noise.js', 'console.log("preloaded")')
+  const { out, end } = registered(t, 'setTimeout(() => {}, 200)', {
+    NODE_OPTIONS: `--require ${noise}`,
+    NODE_DEBUG: 'fs',
+  })
+  const { code, stdout, stderr } = await end
+  assert.equal(code, 0)
+  assert.equal(stdout.toString(), 'preloaded\n')
+  assert.match(stderr, /tidemark: \w+: .*report\.html\n$/)
+  assert.deepEqual(filesOf(out), FILES)
+})
+
+test('where no other process can be started the report of tidemark/register is made in the service itself', async (t) => {
+  const { out, end } = registered(t, 'process.execPath = "/nope"; setTimeout(() => process.exit(4), 200)')
+  const { code, stderr } = await end
+  assert.equal(code, 4)
+  assert.match(stderr, /^tidemark: \w+: .*report\.html\n$/)
+  assert.deepEqual(filesOf(out), FILES)
+})
+
+test('a report of tidemark/register that cannot be written is said at exit, with the verdict', async (t) => {
+  const { end } = registered(
+    t,
+    `const { mkdirSync } = require('node:fs')
+     setTimeout(() => { mkdirSync('out/report.html') ; process.chdir('/') }, 200)`,
+  )
+  const { code, stderr } = await end
+  assert.equal(code, 0)
+  assert.match(stderr, /^tidemark: ERR_TIDEMARK_OUT_WRITE: .*EISDIR.*\ntidemark: \w+: .*report\.html\n$/)
+})
+
+test('where the folder of a run is gone at exit, tidemark/register says so, as the command line would', async (t) => {
+  const { end } = registered(t, `require('node:fs').rmSync('out', { recursive: true })`)
+  const { code, stderr } = await end
+  assert.equal(code, 0)
+  assert.match(stderr, /^tidemark: ERR_TIDEMARK_RUN_FOLDER: .*timeline\.ndjson.*\n$/)
 })
 
 test('a setting of tidemark/register that is wrong is said, and the service runs', async (t) => {

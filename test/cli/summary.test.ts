@@ -116,7 +116,26 @@ test('a site is in the headline only when most of the growth is its own, and can
     return summarise({ verdict, history: history(2, () => ({})) }, plain).split('\n')[1]!
   }
   assert.doesNotMatch(headlineOf(NATIVE_SITE), /Resize/)
+  const most = { ...NATIVE_SITE, bytesPerHour: 9 * 3600 * MIB }
+  assert.match(headlineOf(most), /most of it from Resize \(sharp\.node\), called by thumb\S* \(thumb\.js:12\)$/)
   assert.match(headlineOf({ ...SITE, function: 'k\u001b[31m' }), /from k\\u001b\[31m \(keep\.js:7\)/)
+})
+
+test('where a library allocates in many places for one call of the program, the headline names the call', () => {
+  const [cause] = LEAK.causes
+  const parts = ['Grow', 'Copy', 'Pad'].map((name): Site => {
+    const [leaf, ...callers] = NATIVE_SITE.stack
+    const wrapper = { ...callers[1]!, function: 'wrap', file: '/srv/app/node_modules/sharp/index.js' }
+    return {
+      ...NATIVE_SITE,
+      function: name,
+      bytesPerHour: 2 * 3600 * MIB,
+      stack: [{ ...leaf!, function: name }, wrapper, ...callers],
+    }
+  })
+  const verdict = { ...LEAK, causes: [{ ...cause!, sites: parts }] }
+  const [, line] = summarise({ verdict, history: history(2, () => ({})) }, plain).split('\n')
+  assert.match(line!, /most of it in calls from thumb\S* \(thumb\.js:12\)$/)
 })
 
 test('of an unknown verdict the reason is said for what changed most', () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Detector } from '#dist/growth/detector'
-import { Sites } from '#dist/growth/sites'
+import { Sites, siteName } from '#dist/growth/sites'
 import type { Owner } from '#dist/owners'
 import { MOST_SITES, type Reading, type SiteDef, type SiteLine } from '#dist/readings/reading'
 import { random } from './random.js'
@@ -184,4 +184,16 @@ test('what is held is bounded, whatever the lines say', () => {
   assert.deepEqual(sites.held(), { series: MOST_SITES, defs: 2 * MOST_SITES })
   for (let second = 50; second < 100; second++) sites.add(second * 1000, { sites: [count(1, second), count(1, 500)] })
   assert.equal(sites.held().series, 1)
+})
+
+test('a native function is named without what templates and compilers add, in the file that holds it', () => {
+  const name = (called: string, file = '/usr/bin/node', line = 0) => siteName({ function: called, file, line })
+  assert.equal(
+    name('node::(anonymous namespace)::CompressionStream<node::(anonymous namespace)::Zlib<int>>::AllocForZlib'),
+    'node::CompressionStream::AllocForZlib (node)',
+  )
+  assert.equal(name('bool app::operator< <int>(int)'), 'bool app::operator< <int>(int) (node)')
+  assert.equal(name('add', 'lib/images.node'), 'add (lib/images.node)')
+  assert.equal(name('', ''), '(anonymous)')
+  assert.equal(name('a<b>', '/app/a.js', 3), 'a<b> (/app/a.js:3)')
 })

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
+import { region } from 'tidemark'
 import type { ProfileColumns } from '#dist/profile/columns'
 import { JsHeapSampler } from '#dist/profile/js-heap'
 import { tellingInterval, weighSamples } from '#dist/profile/v8-samples'
@@ -318,4 +319,60 @@ test('whatever V8 says, every weight is a number above 0', () => {
       }
     }
   }
+})
+
+/** Bytes that live, by the region that their traces carry. */
+function liveByRegion({ region, regions, live }: ProfileColumns): Map<string, number> {
+  const sums = new Map<string, number>()
+  for (const [trace, index] of region.entries()) {
+    const name = regions[index]!
+    sums.set(name, (sums.get(name) ?? 0) + live.bytes[trace]!)
+  }
+  return sums
+}
+
+function textsOf(n: number): string[] {
+  const kept: string[] = []
+  sites[1]!(n, 4016, kept)
+  return kept
+}
+
+test('what a wrapped function keeps is in its region, and of nested ones in that of the innermost', async () => {
+  const inner = region.wrap('heap inner', function keepInside() {
+    return textsOf(500)
+  })
+  const outer = region.wrap('heap outer', () => [textsOf(1000), inner()])
+  const sums = liveByRegion(await sampled(() => [outer(), textsOf(1500)]))
+  // Expected to be 2, 4 and 6 MB; the bounds are 5 sigma of sums of samples of 16 KiB.
+  const within = (name: string, truth: number) => {
+    const bytes = sums.get(name) ?? 0
+    assert.ok(Math.abs(bytes - truth) < 5 * Math.sqrt(truth * INTERVAL) + 100_000, `${name}: ${bytes} is not ${truth}`)
+  }
+  within('heap inner', 500 * 4016)
+  within('heap outer', 1000 * 4016)
+})
+
+test('functions that were wrapped before an earlier profile are known in the next one', async () => {
+  const keep = region.wrap('heap again', () => textsOf(1000))
+  await sampled(() => keep())
+  assert.ok((liveByRegion(await sampled(() => keep())).get('heap again') ?? 0) > 2_000_000)
+})
+
+test('a function that was wrapped under two names, and a wrapper that was wrapped, tell no region', async () => {
+  const make = (name: string) => region.wrap(name, () => textsOf(1000))
+  const first = make('heap first')
+  const second = make('heap second')
+  const again = region.wrap('heap of a wrapper', first)
+  const sums = liveByRegion(await sampled(() => [first(), second(), again()]))
+  assert.deepEqual(
+    ['heap first', 'heap second', 'heap of a wrapper'].map((name) => sums.get(name) ?? 0),
+    [0, 0, 0],
+  )
+})
+
+test('finding the regions leaves nothing behind in the global object', async () => {
+  const before = Reflect.ownKeys(globalThis)
+  region.wrap('heap global', () => {})()
+  await sampled(() => [])
+  assert.deepEqual(Reflect.ownKeys(globalThis), before)
 })

@@ -5,6 +5,7 @@ import { ColumnsBuilder, type TraceSums, UNKNOWN_SUMS } from '#dist/profile/colu
 import { jsHeapPause, pauseAfter, SiteFeed } from '#dist/profile/site-feed'
 import { SiteTable } from '#dist/profile/site-table'
 import { MOST_SITE_CHARACTERS, MOST_SITE_FRAMES, MOST_SITES } from '#dist/readings/reading'
+import { profileOf, js as script } from './profiles.js'
 import { syntheticProfile } from './synthetic.js'
 
 const MIB = 2 ** 20
@@ -202,6 +203,26 @@ test('sums over sites are the sums of the profile where all sites have a place',
   assert.ok(Math.abs(total / profile.old.bytes.reduce((sum, bytes) => sum + bytes, 0) - 1) < 1e-12)
 })
 
+test('Buffers of a worker are malloc to a reading, which counts those of its own thread', () => {
+  const profile = profileOf(
+    ['main', 'worker 1'].map((thread) => ({
+      stack: [script('keep')],
+      thread,
+      owner: 'array-buffers' as const,
+      live: { count: 1, bytes: MIB, countVariance: 1, bytesVariance: 1, samples: 1 },
+    })),
+  )
+  const owners = new SiteTable().feed(profile).siteDefs.map(({ owner }) => owner)
+  assert.deepEqual(owners.sort(), ['array-buffers', 'malloc'])
+})
+
+test('in slices a feed says the same', async () => {
+  const profile = syntheticProfile({ seed: 5, traces: 2000, frames: 600, depth: 12 })
+  const [sliced, whole] = [new SiteTable(), new SiteTable()]
+  assert.deepEqual(await sliced.feedInSlices(profile), whole.feed(profile))
+  assert.deepEqual(await sliced.feedInSlices(profile), whole.feed(profile))
+})
+
 test('snapshots are a second apart at first, five later, and further when they cost more than a hundredth', () => {
   assert.equal(pauseAfter(1, 0), 1000)
   assert.equal(pauseAfter(1, 60_000), 3000)
@@ -223,7 +244,7 @@ test('a feed gives what a snapshot said once, says each site once, and goes on a
   const feed = new SiteFeed(source, (problem) => problems.push(problem))
   const turn = async () => {
     t.mock.timers.tick(60_000)
-    for (let i = 0; i < 10; i++) await Promise.resolve()
+    for (let i = 0; i < 10; i++) await new Promise((resolve) => setImmediate(resolve))
   }
   assert.deepEqual(feed.take(), {})
   for (let i = 0; i < 3; i++) await turn()
@@ -255,8 +276,11 @@ test('the JS heap is counted when it was read anew, and not when it is what the 
   assert.equal(table.feed(heap(2, 200)).sites[0]!.live, 200 * MIB)
 })
 
-test('the JS heap is read every five seconds, and less often when that holds the thread', () => {
-  assert.equal(jsHeapPause(0), 5000)
-  assert.equal(jsHeapPause(5), 5000)
-  assert.equal(jsHeapPause(500), 500_000)
+test('the JS heap is read often while a run is young, then every five seconds, and less often when that holds the thread', () => {
+  assert.equal(jsHeapPause(0, 0), 1000)
+  assert.equal(jsHeapPause(5, 8000), 2000)
+  assert.equal(jsHeapPause(5, 3600e3), 5000)
+  assert.equal(jsHeapPause(100, 8000), 5000, 'a fiftieth of the time at most')
+  assert.equal(jsHeapPause(500, 60e3), 25_000)
+  assert.equal(jsHeapPause(500, 3600e3), 500_000, 'a thousandth of the time in the end')
 })

@@ -29,10 +29,20 @@ test('the site of a stack through an addon is the function of the addon', () => 
     'alloc::raw_vec::finish_grow',
     '<alloc::vec::Vec<T> as core::clone::Clone>::clone',
     '__rust_alloc',
+    'sqlite3DbMallocRawNN',
+    'g_realloc_n',
+    'xmalloc',
+    'vips_tracked_aligned_alloc',
   ]) {
     assert.equal(siteOf(inAddon(passing), inAddon('Retain'), line), 'Retain', passing)
   }
-  for (const own of ['app::Cache<int, std::less<int>>::add', 'mallocator', 'newImage', 'stdlib_init']) {
+  for (const own of [
+    'app::Cache<int, std::less<int>>::add',
+    'mallocator',
+    'allocate_texture',
+    'newImage',
+    'stdlib_init',
+  ]) {
     assert.equal(siteOf(inAddon(own), inAddon('Retain'), line), own)
   }
 })

@@ -46,6 +46,20 @@ test('the first snapshot is written at once, the latest one at the end, and noth
   assert.deepEqual(readdirSync(folder), ['profile.pb.gz'])
 })
 
+test('while a run goes on the file follows it, for it may be ended by a signal', async (t) => {
+  const folder = temporaryFolder(t)
+  const path = join(folder, 'profile.pb.gz')
+  const file = new ProfileFile(path, snapshots(), unexpected)
+  await file.snapshot()
+  while (!existsSync(path)) await wait(1)
+  const first = readFileSync(path)
+  // Nothing here ends the run: the test would never end if the file waited for that.
+  while (readFileSync(path).equals(first)) {
+    await wait(50)
+    await file.snapshot()
+  }
+})
+
 test('without a snapshot there is no profile, and that of an earlier run is gone', (t) => {
   const folder = temporaryFolder(t)
   const path = write(folder, 'profile.pb.gz', 'of an earlier run')
