@@ -4,7 +4,7 @@
  */
 
 import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises'
-import { type ProfileSession, profile, status } from 'tidemark'
+import { type Profile, type ProfileSession, profile, status } from 'tidemark'
 import { startProfile } from '#dist/profile/session'
 import { takeReading } from '#dist/readings/take-reading'
 import { loadAllocations, loopOf } from '../sampling/allocations.js'
@@ -34,7 +34,14 @@ export interface Churn {
 
 export interface Exported {
   traces: number
-  /** From asking for a snapshot to its bytes as pprof, and the longest turn of the event loop meanwhile. */
+  /** With `toPprof()`, as a process does that ends. */
+  atOnce: ExportTime
+  /** With `toPprofAsync()`, as one does that goes on. */
+  inTurns: ExportTime
+}
+
+/** From asking for a snapshot to its bytes as pprof, and the longest turn of the event loop meanwhile. */
+export interface ExportTime {
   totalMs: number
   longestTurnMs: number
 }
@@ -140,6 +147,12 @@ async function exported(): Promise<Exported> {
     exporting = profile.start({ intervalBytes: 4096, jsHeap: false })
     await retainStacks()
   }
+  const atOnce = await timed(async (taken) => taken.toPprof())
+  const inTurns = await timed((taken) => taken.toPprofAsync())
+  return { traces: atOnce.traces, atOnce, inTurns }
+}
+
+async function timed(encode: (taken: Profile) => Promise<Buffer>): Promise<ExportTime & { traces: number }> {
   let longestTurnMs = 0
   let ended = false
   const watching = (async () => {
@@ -150,9 +163,9 @@ async function exported(): Promise<Exported> {
     }
   })()
   const began = now()
-  const taken = await exporting.snapshot()
+  const taken = await exporting!.snapshot()
   await turn()
-  taken.toPprof()
+  await encode(taken)
   const totalMs = now() - began
   ended = true
   await watching
