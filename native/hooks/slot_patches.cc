@@ -295,7 +295,8 @@ void UnpatchAll() noexcept {
   const LoadedObject* self = ObjectAt(list, HookOf(kMalloc));
   const uint64_t page = PageSize();
   WritablePages pages;
-  for (const LoadedObject& object : list.objects) {
+  for (size_t i = 0; i < list.objects.size(); i++) {
+    const LoadedObject& object = list.objects[i];
     if (&object == self) continue;
     ForEachSlot(object, [&](const RelocationSlot& slot) {
       const int function = HookedFunction(slot.symbol);
