@@ -193,6 +193,10 @@ export interface SamplingStatus {
   thinned: number
   /** Samples whose stack had no room. */
   overflows: number
+  /** Samples whose stack is deeper than 128 frames, those with frames missing, and those that asked V8 for the JavaScript part. */
+  truncated: number
+  partial: number
+  jsFallbacks: number
   lateDrains: number
   unwindBytes: number
   unwindMs: number

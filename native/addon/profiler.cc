@@ -6,6 +6,7 @@
 #include "addon/async_job.h"
 #include "addon/thread_data.h"
 #include "hooks/allocation_hooks.h"
+#include "hooks/sampling_session.h"
 #include "hooks/slot_patches.h"
 #include "hooks/thread_names.h"
 #include "hooks/thread_state.h"
@@ -124,6 +125,9 @@ Napi::Value Status(const Napi::CallbackInfo& info) {
   set("unmatched", stats.unmatched);
   set("thinned", stats.thinned);
   set("overflows", stats.overflows);
+  set("truncated", static_cast<double>(g_sampling.truncated.load()));
+  set("partial", static_cast<double>(g_sampling.partial.load()));
+  set("jsFallbacks", static_cast<double>(g_sampling.js_fallbacks.load()));
   set("lateDrains", stats.late_drains);
 
   const UnwindStats unwind = GetUnwindStats();

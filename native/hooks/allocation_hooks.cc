@@ -86,11 +86,12 @@ void Record(ThreadState& t, void* block, size_t size, uint32_t interval, const R
 
   uint64_t pcs[kMaxFrames];
   const Walk walk = WalkStack(caller, StackEnd(caller.sp, t.stack), pcs, kMaxFrames);
-  g_sampling.walks[static_cast<size_t>(walk.end)].fetch_add(1, std::memory_order_relaxed);
   size_t frames = walk.frames;
   uint16_t flags = walk.end == WalkEnd::kTruncated ? kTraceTruncated : 0;
+  if (flags != 0) g_sampling.truncated.fetch_add(1, std::memory_order_relaxed);
   if (walk.guessed || (walk.end != WalkEnd::kBottom && walk.end != WalkEnd::kTruncated)) {
     flags |= kTracePartial;
+    g_sampling.partial.fetch_add(1, std::memory_order_relaxed);
     frames = AddJsFrames(caller, pcs, frames);
   }
 

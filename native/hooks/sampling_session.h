@@ -31,8 +31,9 @@ struct SamplingSession {
   // Set, and waited for as a futex, when the collector should drain before its time.
   std::atomic<uint32_t> wake;
 
-  // Stacks by how their walk ended: WalkEnd.
-  std::atomic<uint64_t> walks[8];
+  // Stacks deeper than kMaxFrames, stacks with frames missing, and how often V8 was asked for what was missing.
+  std::atomic<uint64_t> truncated;
+  std::atomic<uint64_t> partial;
   std::atomic<uint64_t> js_fallbacks;
 
   // Three quarters: the collector thins it then.

@@ -471,6 +471,9 @@ int Collector::Start(const CollectorOptions& options) noexcept {
     state.thinned = 0;
     state.late_drains = 0;
     state.overflows = 0;
+    g_sampling.truncated.store(0);
+    g_sampling.partial.store(0);
+    g_sampling.js_fallbacks.store(0);
     state.random = NowNanos();
     state.live_before = g_sampling.live.GetCounters();
     state.traces_before = g_sampling.traces.GetCounters();

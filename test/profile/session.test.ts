@@ -140,3 +140,17 @@ test('await using ends the session', async () => {
   }
   assert.equal(status().profiler.running, false)
 })
+
+test('stacks that are deeper than what is kept are counted, from their leaf on', async (t) => {
+  function deep(depth: number): Buffer {
+    return depth === 0 ? Buffer.alloc(1_000_003) : deep(depth - 1)
+  }
+  const session = start(t, { intervalBytes: 4096 })
+  assert.equal(status().profiler.truncated, 0)
+  const kept = deep(400)
+  const row = (await session.stop()).top(50, { by: 'function' }).find((r) => r.function === 'deep')
+  assert.ok(row && row.value >= kept.length)
+  // Of the 128, code without a name is left out.
+  assert.ok(row.stack.length > 100 && row.stack.length <= 128, `${row.stack.length} frames`)
+  assert.ok(status().profiler.truncated >= 1)
+})
