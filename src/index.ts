@@ -15,7 +15,15 @@ export type { Mapping, MappingColumn, MappingTotals } from './readings/mapping.j
 export { type MappingGroup, Mappings, type MappingsOptions, mappings } from './readings/mappings.js'
 export type { MappingChange, MappingsDiff } from './readings/mappings-diff.js'
 export { type MallocCounters, type Memory, memory } from './readings/memory.js'
-export type { HeapReading, MemoryLimit, Reading, RegionLine, SiteDef, SiteLine } from './readings/reading.js'
+export type {
+  AllocatorReading,
+  HeapReading,
+  MemoryLimit,
+  Reading,
+  RegionLine,
+  SiteDef,
+  SiteLine,
+} from './readings/reading.js'
 export { type ResourceUsage, rusage } from './readings/rusage.js'
 export { type Usage, usage } from './readings/usage.js'
 export { type AnyFunction, type RegionFunction, type RegionHandle, region } from './regions/region.js'

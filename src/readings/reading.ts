@@ -10,6 +10,20 @@ export interface MemoryLimit {
   used: number
 }
 
+/** What the program's allocator holds. Resident bytes. */
+export interface AllocatorReading {
+  name: (typeof ALLOCATORS)[number]
+  /** Blocks in use (Buffers' included), and freed ones that it keeps. */
+  live: number
+  free: number
+  /** Of `free`: what malloc_trim(0) would give back; NaN where unknown. */
+  trimmable: number
+  /** Of `free`: held in arenas of threads, whose tops malloc_trim never returns. */
+  inThreadArenas: number
+}
+
+export const ALLOCATORS = ['glibc', 'musl', 'jemalloc', 'mimalloc', 'tcmalloc'] as const
+
 /** V8's own numbers, for the isolate that took the reading. Bytes; `external` and `arrayBuffers` count untouched pages too. */
 export interface HeapReading {
   used: number
@@ -94,6 +108,10 @@ export interface Reading {
   swap: number
   /** Resident bytes by owner; they sum to `rss`. */
   owners: OwnerBytes
+  /** Owners whose bytes stand as the last whole ledger found them: this reading did not walk the allocator's memory. */
+  carried?: Owner[]
+  /** What the allocator holds, where this reading asked it. */
+  allocator?: AllocatorReading
   heap?: HeapReading
   /** Major collections since the previous reading, and used heap bytes right after the last of them. */
   majorGc?: { count: number; usedAfter: number }

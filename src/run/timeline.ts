@@ -10,6 +10,8 @@ import { errorCode, TidemarkError } from '../errors.js'
 import { OWNERS, type Owner, type OwnerBytes } from '../owners.js'
 import { PROFILE_OWNERS } from '../profile/columns.js'
 import {
+  ALLOCATORS,
+  type AllocatorReading,
   type HeapReading,
   type MemoryLimit,
   MOST_SITE_CHARACTERS,
@@ -239,6 +241,10 @@ export function parseReading(line: string): Reading | null {
     swap: amountOrNaN(value.swap),
     owners: toOwners(value.owners),
   }
+  const carried = toCarried(value.carried)
+  if (carried) reading.carried = carried
+  const allocator = toAllocator(value.allocator)
+  if (allocator) reading.allocator = allocator
   const heap = toHeap(value.heap)
   if (heap) reading.heap = heap
   const majorGc = toMajorGc(value.majorGc)
@@ -289,6 +295,28 @@ function toOwners(value: unknown): OwnerBytes {
     if (isNumber(bytes) && (bytes >= 0 || owner === ('unexplained' satisfies Owner))) owners[owner] = bytes
   }
   return owners
+}
+
+function toCarried(value: unknown): Owner[] | undefined {
+  if (!Array.isArray(value)) return undefined
+  const carried = OWNERS.filter((owner) => value.includes(owner))
+  return carried.length > 0 ? carried : undefined
+}
+
+/** Parts are taken for no more than the whole: a remedy that gives back more than is held would be nonsense. */
+function toAllocator(value: unknown): AllocatorReading | undefined {
+  if (!isRecord(value)) return undefined
+  const name = ALLOCATORS.find((known) => known === value.name)
+  const { live, free, trimmable, inThreadArenas } = value
+  if (!name || !isAmount(live) || !isAmount(free) || !isAmount(inThreadArenas)) return undefined
+  if (Math.max(live, free) > MAX_BYTES) return undefined
+  return {
+    name,
+    live,
+    free,
+    trimmable: Math.min(amountOrNaN(trimmable), free),
+    inThreadArenas: Math.min(inThreadArenas, free),
+  }
 }
 
 function toHeap(value: unknown): HeapReading | undefined {

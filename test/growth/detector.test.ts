@@ -245,6 +245,19 @@ test('free memory that the allocator piles up while live memory is level is rete
   assert.deepEqual(kinds(verdict), ['malloc-free retention'])
 })
 
+test('a reading that did not walk the allocator adds nothing to what is known of it', () => {
+  const detector = new Detector()
+  for (let second = 0; second <= 120; second++) {
+    const walked = second % 10 === 0
+    const malloc = 50 + Math.floor(second / 10) * 10
+    detector.add({ ...readingAt(second, { malloc, file: 40 }), ...(!walked && { carried: ['malloc'] }) })
+  }
+  const [trend] = detector.trends()
+  assert.deepEqual([trend!.owner, trend!.kind], ['malloc', 'leak'])
+  const { low, high } = trend!.growth!
+  assert.ok(high - low < 1e-6 * high, 'the walks lie on one line, their copies would not')
+})
+
 test('the JS heap is judged by what survives major collections, not by its sawtooth', () => {
   const detector = new Detector()
   for (let second = 0; second <= 60; second++) {

@@ -35,6 +35,8 @@ test('what was written is read again, with the run on the first line', (t) => {
   const timeline = writer(path)
   const full: Reading = {
     ...reading(2),
+    carried: ['malloc', 'malloc-free'],
+    allocator: { name: 'glibc', live: 20, free: 30, trimmable: 10, inThreadArenas: 5 },
     heap: { used: 1, total: 2, external: 3, arrayBuffers: 4 },
     majorGc: { count: 1, usedAfter: 5 },
     limit: { bytes: 9, source: 'cgroup', used: 3 },
@@ -101,7 +103,32 @@ test('of a reading with hostile parts the sound ones are kept', () => {
   assert.deepEqual(Object.keys(parsed).sort(), ['anon', 'file', 'owners', 'regions', 'rss', 'shmem', 'swap', 't'])
 })
 
-const hostileSites = (part: object) => parseReading(JSON.stringify({ t: 1, rss: 2, ...part }))!
+const hostile = (part: object) => parseReading(JSON.stringify({ t: 1, rss: 2, ...part }))!
+
+test('of hostile words about the allocator only what can be true is kept', () => {
+  const owners = ['malloc-free', 'evil', 7, null, '__proto__', 'malloc', ...Array(10_000).fill('malloc')]
+  assert.deepEqual(hostile({ carried: owners }).carried, ['malloc', 'malloc-free'])
+  for (const carried of ['malloc', {}, 5, null, [], ['x']]) assert.ok(!('carried' in hostile({ carried })))
+
+  const sound = { name: 'jemalloc', live: 20, free: 30, trimmable: 10, inThreadArenas: 5 }
+  assert.deepEqual(hostile({ allocator: { ...sound, more: 1 } }).allocator, sound)
+  const wrong = [
+    { name: 'constructor' },
+    { name: null },
+    { live: -1 },
+    { live: 1e300 },
+    { free: '30' },
+    { free: 2 ** 58 },
+    { inThreadArenas: null },
+  ]
+  for (const part of wrong) assert.ok(!('allocator' in hostile({ allocator: { ...sound, ...part } })), `${part}`)
+  for (const allocator of ['glibc', [], 5, null]) assert.ok(!('allocator' in hostile({ allocator })))
+
+  const parts = (part: object) => hostile({ allocator: { ...sound, ...part } }).allocator!
+  assert.deepEqual(parts({ trimmable: 1e300, inThreadArenas: 31 }), { ...sound, trimmable: 30, inThreadArenas: 30 })
+  assert.ok(Number.isNaN(parts({ trimmable: null }).trimmable), 'not known')
+  assert.ok(Number.isNaN(parts({ trimmable: -1 }).trimmable))
+})
 
 test('of hostile sites the sound ones are kept, and as much of them as is sane', () => {
   const line = { site: 1, live: 5, variance: 1, samples: 2 }
@@ -122,10 +149,10 @@ test('of hostile sites the sound ones are kept, and as much of them as is sane',
     { ...line, samples: 'x' },
     { ...line, more: 1, site: 2 },
   ]
-  assert.deepEqual(hostileSites({ sites: lines }).sites, [line, { ...line, site: 2 }])
-  for (const sites of [null, 5, 'x', {}]) assert.equal(hostileSites({ sites, siteDefs: sites }).sites, undefined)
-  assert.equal(hostileSites({ sites: Array(1000).fill(line) }).sites!.length, MOST_SITES)
-  assert.equal(hostileSites({ siteDefs: Array(1000).fill(define(1)) }).siteDefs!.length, MOST_SITES)
+  assert.deepEqual(hostile({ sites: lines }).sites, [line, { ...line, site: 2 }])
+  for (const sites of [null, 5, 'x', {}]) assert.equal(hostile({ sites, siteDefs: sites }).sites, undefined)
+  assert.equal(hostile({ sites: Array(1000).fill(line) }).sites!.length, MOST_SITES)
+  assert.equal(hostile({ siteDefs: Array(1000).fill(define(1)) }).siteDefs!.length, MOST_SITES)
 
   const wrong = [
     { owner: '__proto__' },
@@ -140,14 +167,13 @@ test('of hostile sites the sound ones are kept, and as much of them as is sane',
     { stack: 'deep' },
     { site: null },
   ]
-  assert.deepEqual(
-    hostileSites({ siteDefs: [...wrong.map((part) => ({ ...define(1), ...part })), define(2)] }).siteDefs,
-    [define(2)],
-  )
+  assert.deepEqual(hostile({ siteDefs: [...wrong.map((part) => ({ ...define(1), ...part })), define(2)] }).siteDefs, [
+    define(2),
+  ])
 
   const frame = define(1).stack[0]!
   const long = 'x'.repeat(100_000)
-  const [cut] = hostileSites({
+  const [cut] = hostile({
     siteDefs: [
       { ...define(1), function: long, file: long, region: long, stack: [{ ...frame, file: long, kind: 'js' }] },
     ],
@@ -156,9 +182,9 @@ test('of hostile sites the sound ones are kept, and as much of them as is sane',
     assert.equal(text.length, MOST_SITE_CHARACTERS)
   }
   const odd = [{ ...frame, kind: 'wasm' }, { ...frame, column: -1 }, null, [], { ...frame, function: 3 }, frame]
-  assert.deepEqual(hostileSites({ siteDefs: [define(1, { stack: odd as StackFrame[] })] }).siteDefs![0]!.stack, [frame])
+  assert.deepEqual(hostile({ siteDefs: [define(1, { stack: odd as StackFrame[] })] }).siteDefs![0]!.stack, [frame])
   const deep = define(1, { stack: Array(5000).fill(frame) })
-  assert.equal(hostileSites({ siteDefs: [deep] }).siteDefs![0]!.stack.length, MOST_SITE_FRAMES)
+  assert.equal(hostile({ siteDefs: [deep] }).siteDefs![0]!.stack.length, MOST_SITE_FRAMES)
 })
 
 test('what a site is, is written with the next line when the disk did not take its own', (t) => {
