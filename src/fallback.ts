@@ -93,6 +93,7 @@ export function fallbackBinding(out: Float64Array): Binding {
     readSmaps: async () => unsupported(),
     readGrowth: async () => unsupported(),
     readLedger: async () => unsupported(),
+    readLightLedger: async () => unsupported(),
     capabilities: () => ({
       pagemapScan: false,
       libc: 'unknown',

@@ -3,6 +3,7 @@
 // CommonJS module by reading its text.
 export type * from './index.js'
 export {
+  ledger,
   Mappings,
   mappings,
   memory,

@@ -11,10 +11,12 @@ export { type ProfileOptions, type ProfileSession, profile, type SnapshotOptions
 export type { ProfileSource } from './profile/site-feed.js'
 export type { TopOptions, TopRow } from './profile/top.js'
 export type { ProfileValue } from './profile/value.js'
+export { type AllocatorLedger, type Ledger, type LedgerOptions, ledger, type Uncertainty } from './readings/ledger.js'
 export type { Mapping, MappingColumn, MappingTotals } from './readings/mapping.js'
 export { type MappingGroup, Mappings, type MappingsOptions, mappings } from './readings/mappings.js'
 export type { MappingChange, MappingsDiff } from './readings/mappings-diff.js'
 export { type MallocCounters, type Memory, memory } from './readings/memory.js'
+export type { Arena } from './readings/raw-ledger.js'
 export type {
   AllocatorReading,
   HeapReading,

@@ -89,8 +89,53 @@ export interface RawTable {
   flags?: string[]
 }
 
-/** First slots of what readLedger gives; the bytes of each owner, in the order of OWNERS, follow. */
-export const LEDGER = { rss: 0, anon: 1, file: 2, shmem: 3, swap: 4, mappings: 5, source: 6, owners: 7 } as const
+/** Slots of `RawLedger.cells`; sizes in bytes. The bytes of each owner, in the order of OWNERS, follow. */
+export const LEDGER = {
+  rss: 0,
+  anon: 1,
+  file: 2,
+  shmem: 3,
+  swap: 4,
+  mappings: 5,
+  source: 6,
+  /** What RSS grew by while it was read. */
+  moved: 7,
+  /** Of the pool thread. */
+  cpuMs: 8,
+  /** 1 where malloc's memory was walked: then `malloc-free` and `mmap` are told from `malloc`. */
+  walked: 9,
+  /** Blocks that malloc mapped one by one: how many, their size, and what of them is resident. */
+  blocks: 10,
+  blockBytes: 11,
+  blockResident: 12,
+  owners: 13,
+} as const
+
+/** Cells of a row of `RawLedger.arenas`: one malloc arena of glibc. Bytes, resident except for `liveBytes`. */
+export const ARENA_CELLS = {
+  /** 0: the main arena; it may have several rows. */
+  address: 0,
+  heaps: 1,
+  chunks: 2,
+  freeChunks: 3,
+  live: 4,
+  free: 5,
+  /** Of `free`: the chunk from which the arena grows. */
+  top: 6,
+  /** Whole pages of other free chunks, and of the top. */
+  trimmable: 7,
+  trimmableTop: 8,
+  /** Where no chunk was to be found. */
+  lost: 9,
+  /** Of live chunks, resident or not. */
+  liveBytes: 10,
+  length: 11,
+} as const
+
+export interface RawLedger {
+  cells: Float64Array
+  arenas: Float64Array
+}
 
 /** How residency was counted: the `source` of a ledger. */
 export const RESIDENCY_SOURCES = ['mincore', 'pagemap-scan', 'pagemap'] as const
@@ -239,8 +284,9 @@ export interface Binding {
   readSmaps(pid: number): Promise<RawTable>
   /** maps and the residency of anonymous memory, read on a pool thread in slices. Rejects with a NativeFailure. */
   readGrowth(pid: number): Promise<RawTable>
-  /** The same, summed by owner: see LEDGER. Rejects with a NativeFailure. */
-  readLedger(pid: number): Promise<Float64Array>
+  /** The same, summed by owner, with a walk over malloc's memory or without. Reject with a NativeFailure. */
+  readLedger(pid: number): Promise<RawLedger>
+  readLightLedger(pid: number): Promise<RawLedger>
   capabilities(): Capabilities
   /** Hooks the allocators and takes samples. 0 or an errno: ENOSYS no malloc to hook, EALREADY, ENOMEM. */
   startSampling(intervalBytes: number, liveCapacity: number): number

@@ -5,7 +5,7 @@ import { test } from 'node:test'
 import { addonProblem, binding, out, regionWord } from '#dist/binding'
 import { fallbackBinding } from '#dist/fallback'
 import { OWNERS } from '#dist/owners'
-import { type Binding, GROWTH_CELLS, LEDGER, OUT, RESIDENCY_SOURCES, SMAPS_CELLS } from '#dist/seam'
+import { ARENA_CELLS, type Binding, GROWTH_CELLS, LEDGER, OUT, RESIDENCY_SOURCES, SMAPS_CELLS } from '#dist/seam'
 
 test('the addon is loaded', () => {
   assert.equal(addonProblem, null)
@@ -86,16 +86,20 @@ test('tables have the shape that their columns say', async () => {
   }
 })
 
-test('a ledger has its seven numbers and then an owner each', async () => {
-  const ledger = await binding.readLedger(0)
-  assert.equal(ledger.length, LEDGER.owners + OWNERS.length)
-  assert.equal(RESIDENCY_SOURCES[ledger[LEDGER.source]!], 'mincore')
-  const owners = ledger.subarray(LEDGER.owners).reduce((a, b) => a + b, 0)
-  assert.equal(owners, ledger[LEDGER.rss])
+test('a ledger has its numbers and then an owner each, and rows of arenas where it walked', async () => {
+  for (const read of [binding.readLedger, binding.readLightLedger]) {
+    const { cells, arenas } = await read(0)
+    assert.equal(cells.length, LEDGER.owners + OWNERS.length)
+    assert.equal(RESIDENCY_SOURCES[cells[LEDGER.source]!], 'mincore')
+    const owners = cells.subarray(LEDGER.owners).reduce((a, b) => a + b, 0)
+    assert.equal(owners, cells[LEDGER.rss])
+    assert.equal(arenas.length % ARENA_CELLS.length, 0)
+    assert.equal(arenas.length > 0, cells[LEDGER.walked] === 1)
+  }
 })
 
 test('what fails natively rejects with the errno, the file and the line', async () => {
-  for (const read of [binding.readSmaps, binding.readGrowth, binding.readLedger]) {
+  for (const read of [binding.readSmaps, binding.readGrowth, binding.readLedger, binding.readLightLedger]) {
     await assert.rejects(
       async () => read(0x7fffffff),
       (failure: { errno: number; what: string; line: number }) => {

@@ -13,7 +13,7 @@
 #include <cstring>
 
 #include "base/unique_fd.h"
-#include "ledger/light_ledger.h"
+#include "ledger/ledger.h"
 #include "proc/growth_table.h"
 #include "proc/smaps.h"
 

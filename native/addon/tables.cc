@@ -5,7 +5,7 @@
 
 #include "addon/async_job.h"
 #include "addon/thread_data.h"
-#include "ledger/light_ledger.h"
+#include "ledger/ledger.h"
 #include "proc/growth_table.h"
 #include "proc/smaps.h"
 
@@ -72,23 +72,53 @@ struct GrowthJob {
   }
 };
 
+template <Depth kDepth>
 struct LedgerJob {
-  LightLedger ledger;
+  Ledger ledger;
 
-  Failure Read(double pid) { return ReadLightLedger(static_cast<pid_t>(pid), ledger); }
+  Failure Read(double pid) { return ReadLedger(static_cast<pid_t>(pid), kDepth, ledger); }
 
-  // rss, anon, file, shmem, swap, mappings, source, then the owners in order.
+  // src/seam.ts LEDGER and ARENA_CELLS.
   Napi::Value ToJs(Napi::Env env) {
-    constexpr size_t kOwners = static_cast<size_t>(Owner::kCount);
-    double numbers[7 + kOwners] = {ledger.usage.rss,
-                                   ledger.usage.anon,
-                                   ledger.usage.file,
-                                   ledger.shmem,
-                                   ledger.swap,
-                                   static_cast<double>(ledger.mappings),
-                                   static_cast<double>(ledger.source)};
-    std::memcpy(numbers + 7, ledger.bytes, sizeof ledger.bytes);
-    return ToNumbers(env, numbers, 7 + kOwners);
+    const HeapSums& heaps = ledger.anonymous.heaps;
+    const double numbers[] = {ledger.usage.rss,
+                              ledger.usage.anon,
+                              ledger.usage.file,
+                              ledger.shmem,
+                              ledger.swap,
+                              static_cast<double>(ledger.mappings),
+                              static_cast<double>(ledger.source),
+                              ledger.moved,
+                              ledger.cpu_nanos / 1e6,
+                              ledger.walked ? 1.0 : 0.0,
+                              static_cast<double>(ledger.anonymous.blocks),
+                              static_cast<double>(ledger.anonymous.blocks_virtual),
+                              static_cast<double>(ledger.anonymous.blocks_resident)};
+    constexpr size_t kNumbers = sizeof numbers / sizeof *numbers;
+    Napi::Float64Array cells;
+    double* cell = NewNumbers(env, kNumbers + static_cast<size_t>(Owner::kCount), cells);
+    if (cell != nullptr) {
+      std::memcpy(cell, numbers, sizeof numbers);
+      std::memcpy(cell + kNumbers, ledger.bytes, sizeof ledger.bytes);
+    }
+    constexpr size_t kArenaCells = 11;
+    const bool mapped = heaps.chunks > 0;
+    Napi::Float64Array arenas;
+    cell = NewNumbers(env, (ledger.arenas.size() + mapped) * kArenaCells, arenas);
+    const auto add = [&cell](uint64_t address, uint64_t count, const HeapSums& sums) {
+      for (const uint64_t value : {address, count, sums.chunks, sums.free_chunks, sums.live, sums.free, sums.top,
+                                   sums.trimmable, sums.trimmable_top, sums.lost, sums.live_virtual}) {
+        *cell++ = static_cast<double>(value);
+      }
+    };
+    if (cell != nullptr) {
+      for (const ArenaSums& arena : ledger.arenas) add(arena.address, arena.heaps, arena.sums);
+      if (mapped) add(0, 0, heaps);
+    }
+    Napi::Object result = Napi::Object::New(env);
+    result.Set("cells", cells);
+    result.Set("arenas", arenas);
+    return result;
   }
 };
 
@@ -97,7 +127,9 @@ struct LedgerJob {
 void ExportTables(Napi::Env env, Napi::Object exports) {
   exports.Set("readSmaps", Napi::Function::New(env, AsyncJob<SmapsJob>::Start, "readSmaps"));
   exports.Set("readGrowth", Napi::Function::New(env, AsyncJob<GrowthJob>::Start, "readGrowth"));
-  exports.Set("readLedger", Napi::Function::New(env, AsyncJob<LedgerJob>::Start, "readLedger"));
+  exports.Set("readLedger", Napi::Function::New(env, AsyncJob<LedgerJob<Depth::kWhole>>::Start, "readLedger"));
+  exports.Set("readLightLedger",
+              Napi::Function::New(env, AsyncJob<LedgerJob<Depth::kLight>>::Start, "readLightLedger"));
 }
 
 }  // namespace tidemark

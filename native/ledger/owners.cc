@@ -53,20 +53,25 @@ class Layout {
     }
   }
 
-  Owner OwnerOf(size_t i) const noexcept {
+  struct Assignment {
+    Owner owner;
+    Pool pool = Pool::kNone;
+  };
+
+  Assignment Of(size_t i) const noexcept {
     const MappingFacts& m = facts_[i];
-    if (IsOwn(m)) return Owner::kProfiler;
-    if (m.name == "[stack]" || StartsWith(m.name, "[stack:")) return Owner::kThreadStacks;
-    if (m.name == "[heap]") return Owner::kMalloc;
-    if (!IsAnonymous(m)) return OwnerOfNamed(m);
+    if (IsOwn(m)) return {Owner::kProfiler};
+    if (m.name == "[stack]" || StartsWith(m.name, "[stack:")) return {Owner::kThreadStacks};
+    if (m.name == "[heap]") return {Owner::kMalloc, Pool::kBrkHeap};
+    if (!IsAnonymous(m)) return {OwnerOfNamed(m)};
     if (has_v8_) {
       const Owner owner = OwnerInV8(i);
-      if (owner != Owner::kCount) return owner;
+      if (owner != Owner::kCount) return {owner};
     }
-    if (IsArenaHeap(i)) return Owner::kMalloc;
-    if (IsThreadStack(i)) return Owner::kThreadStacks;
-    if (IsBss(i)) return Owner::kProgram;
-    return m.malloc_chunk ? Owner::kMalloc : Owner::kMmap;
+    if (IsArenaHeap(i)) return {Owner::kMalloc, Pool::kArenaHeaps};
+    if (IsThreadStack(i)) return {Owner::kThreadStacks};
+    if (IsBss(i)) return {Size(m) <= kLargestBss ? Owner::kProgram : OwnerOfChunk(m), Pool::kBss};
+    return {OwnerOfChunk(m), m.perms == (kRead | kWrite) ? Pool::kAnonymous : Pool::kNone};
   }
 
  private:
@@ -76,6 +81,8 @@ class Layout {
     }
     return false;
   }
+
+  static Owner OwnerOfChunk(const MappingFacts& m) noexcept { return m.malloc_chunk ? Owner::kMalloc : Owner::kMmap; }
 
   static Owner OwnerOfNamed(const MappingFacts& m) noexcept {
     for (const std::string_view shared : {"/memfd:", "/dev/shm/", "/SYSV", "/dev/zero"}) {
@@ -153,7 +160,7 @@ class Layout {
   }
 
   bool IsBss(size_t i) const noexcept {
-    if (i == 0 || Size(facts_[i]) > kLargestBss) return false;
+    if (i == 0) return false;
     const MappingFacts& data = facts_[i - 1];
     return data.end == facts_[i].start && data.inode != 0 && IsReadWrite(data) && IsReadWrite(facts_[i]);
   }
@@ -181,9 +188,14 @@ class Layout {
 
 }  // namespace
 
-void AssignOwners(const MappingFacts* facts, size_t count, const OwnerRules& rules, Owner* owners) noexcept {
+void AssignOwners(const MappingFacts* facts, size_t count, const OwnerRules& rules, Owner* owners,
+                  Pool* pools) noexcept {
   const Layout layout(facts, count, rules);
-  for (size_t i = 0; i < count; i++) owners[i] = layout.OwnerOf(i);
+  for (size_t i = 0; i < count; i++) {
+    const auto [owner, pool] = layout.Of(i);
+    owners[i] = owner;
+    if (pools != nullptr) pools[i] = pool;
+  }
 }
 
 }  // namespace tidemark

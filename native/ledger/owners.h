@@ -1,9 +1,9 @@
 // Says what kind of memory each mapping is, from the layout of the address space alone: who asked for an address, what
 // lies before and behind. Pure rules over rows sorted by address, in an order in which the first match wins.
 //
-// The rules and the layouts behind them were measured on Node 20 and 24, x86-64, glibc 2.36. They are coarse in two
-// places: what malloc holds but the program has freed is still `malloc`, and so are the Buffers inside it (the caller
-// knows how many bytes those are; the address space does not).
+// The rules and the layouts behind them were measured on Node 20 and 24, x86-64, glibc 2.36. They are coarse where
+// malloc's memory is: what the program has freed is still `malloc` here, a mapping is malloc's or not as its first page
+// says, and Buffers are malloc's too. `Pool` says where to look closer (glibc_heap.h).
 #pragma once
 
 #include <cstddef>
@@ -32,6 +32,15 @@ enum class Owner : uint8_t {
   kCount
 };
 
+// In which way a mapping may hold memory of malloc, and of others beside it.
+enum class Pool : uint8_t {
+  kNone,
+  kBrkHeap,
+  kArenaHeaps,  // of thread arenas, at each multiple of kArenaHeapBytes
+  kBss,         // anonymous behind the writable data of a binary, whose .bss it begins with
+  kAnonymous,
+};
+
 struct MappingFacts {
   uint64_t start;
   uint64_t end;
@@ -49,7 +58,8 @@ struct OwnerRules {
 };
 
 // Fills in `owners[i]` for `facts[i]`. The owner of a private file mapping is kProgram for its anonymous part (the
-// rest is kFile); kFile where it can have none.
-void AssignOwners(const MappingFacts* facts, size_t count, const OwnerRules& rules, Owner* owners) noexcept;
+// rest is kFile); kFile where it can have none. `pools` may be null.
+void AssignOwners(const MappingFacts* facts, size_t count, const OwnerRules& rules, Owner* owners,
+                  Pool* pools = nullptr) noexcept;
 
 }  // namespace tidemark

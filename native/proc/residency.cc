@@ -64,14 +64,21 @@ int64_t Now() noexcept {
 // reading would be oversleeping (prctl(2), PR_SET_TIMERSLACK).
 class Pace {
  public:
-  Pace() noexcept { prctl(PR_SET_TIMERSLACK, 1UL); }
-  ~Pace() { prctl(PR_SET_TIMERSLACK, slack_); }
+  Pace() noexcept = default;
+  ~Pace() {
+    if (paused_) prctl(PR_SET_TIMERSLACK, slack_);
+  }
   Pace(const Pace&) = delete;
   Pace& operator=(const Pace&) = delete;
 
   void AfterSlice() noexcept {
     const int64_t now = Now();
     if (now - since_ < kHoldNanos) return;
+    if (!paused_) {
+      slack_ = static_cast<unsigned long>(std::max(0, prctl(PR_GET_TIMERSLACK)));  // 0: the default
+      prctl(PR_SET_TIMERSLACK, 1UL);
+      paused_ = true;
+    }
     const timespec pause{0, kPauseNanos};
     nanosleep(&pause, nullptr);
     since_ = Now();
@@ -79,7 +86,8 @@ class Pace {
 
  private:
   int64_t since_ = Now();
-  unsigned long slack_ = static_cast<unsigned long>(std::max(0, prctl(PR_GET_TIMERSLACK)));  // 0: the default
+  bool paused_ = false;
+  unsigned long slack_ = 0;
 };
 
 uint64_t CountResident(const unsigned char* pages, size_t n) noexcept {
@@ -110,10 +118,13 @@ void AddRegion(const PageRegion& region, ResidentRange& range) noexcept {
   }
 }
 
-int ScanRange(int pagemap, ResidentRange& range, bool cow, PageRegion* regions, size_t capacity, Pace& pace) noexcept {
+// Calls `visit(region)` for what of [start, end) is present or swapped, a slice at a time.
+template <class Visit>
+int Scan(int pagemap, uint64_t start, uint64_t end, bool cow, PageRegion* regions, size_t capacity, Pace& pace,
+         Visit&& visit) noexcept {
   ScanArgument scan = {};
   scan.size = sizeof scan;
-  scan.end = range.end;
+  scan.end = end;
   scan.vec = reinterpret_cast<uint64_t>(regions);
   scan.vec_len = capacity;
   scan.max_pages = kSliceBytes / PageSize();
@@ -124,7 +135,7 @@ int ScanRange(int pagemap, ResidentRange& range, bool cow, PageRegion* regions, 
     scan.category_mask = kIsFile;
     scan.category_inverted = kIsFile;
   }
-  for (uint64_t at = range.start; at < range.end; at = scan.walk_end) {
+  for (uint64_t at = start; at < end; at = scan.walk_end) {
     scan.start = at;
     long n = ioctl(pagemap, kPagemapScan, &scan);
     if (n < 0 && errno == EINVAL && (scan.return_mask & kIsGuard) != 0) {  // kernels before 6.15
@@ -132,11 +143,16 @@ int ScanRange(int pagemap, ResidentRange& range, bool cow, PageRegion* regions, 
       n = ioctl(pagemap, kPagemapScan, &scan);
     }
     if (n < 0) return errno;
-    for (long i = 0; i < n; i++) AddRegion(regions[i], range);
+    for (long i = 0; i < n; i++) visit(regions[i]);
     if (scan.walk_end <= at) break;
     pace.AfterSlice();
   }
   return 0;
+}
+
+int ScanRange(int pagemap, ResidentRange& range, bool cow, PageRegion* regions, size_t capacity, Pace& pace) noexcept {
+  return Scan(pagemap, range.start, range.end, cow, regions, capacity, pace,
+              [&range](const PageRegion& region) { AddRegion(region, range); });
 }
 
 int CountByScan(int pagemap, RangeArray& ranges, bool cow) noexcept {
@@ -228,6 +244,66 @@ int CountByPagemap(int pagemap, RangeArray& ranges, bool cow) noexcept {
   return 0;
 }
 
+int MarkByScan(int pagemap, ResidentPages& pages) noexcept {
+  Scratch vector(kRegions * sizeof(PageRegion));
+  auto* regions = static_cast<PageRegion*>(vector.data());
+  if (regions == nullptr) return ENOMEM;
+  Pace pace;
+  return Scan(pagemap, pages.start(), pages.end(), false, regions, kRegions, pace, [&pages](const PageRegion& region) {
+    constexpr uint64_t kNotOurs = kIsZero | kIsGuard | kIsSwapped;
+    if ((region.categories & kIsPresent) != 0 && (region.categories & kNotOurs) == 0) {
+      pages.Mark(region.start, region.end);
+    }
+  });
+}
+
+int MarkByMincore(ResidentPages& pages) noexcept {
+  const uint64_t page = PageSize();
+  Scratch vector(kSliceBytes / page);
+  auto* resident = static_cast<unsigned char*>(vector.data());
+  if (resident == nullptr) return ENOMEM;
+  Pace pace;
+  for (uint64_t at = pages.start(); at < pages.end(); at += kSliceBytes) {
+    const uint64_t stop = std::min(at + kSliceBytes, pages.end());
+    // What has vanished meanwhile (ENOMEM) holds nothing.
+    if (Mincore(at, stop, resident)) {
+      const size_t n = (stop - at) / page;
+      for (size_t i = 0; i < n;) {
+        size_t end = i;
+        while (end < n && (resident[end] & 1) != 0) end++;
+        if (end > i) pages.Mark(at + i * page, at + end * page);
+        i = end + 1;
+      }
+    } else if (errno != ENOMEM && errno != EAGAIN) {
+      return errno;
+    }
+    pace.AfterSlice();
+  }
+  return 0;
+}
+
+int MarkByPagemap(int pagemap, ResidentPages& pages) noexcept {
+  constexpr size_t kEntries = 8192;
+  const uint64_t page = PageSize();
+  Scratch vector(kEntries * sizeof(uint64_t));
+  auto* entries = static_cast<uint64_t*>(vector.data());
+  if (entries == nullptr) return ENOMEM;
+  Pace pace;
+  for (uint64_t at = pages.start(); at < pages.end();) {
+    const size_t want = std::min<uint64_t>(kEntries, (pages.end() - at) / page);
+    const ssize_t got = pread(pagemap, entries, want * sizeof(uint64_t), static_cast<off_t>(at / page * 8));
+    if (got < 0) return errno;
+    const size_t n = static_cast<size_t>(got) / sizeof(uint64_t);
+    if (n == 0) break;
+    for (size_t k = 0; k < n; k++) {
+      if ((entries[k] & kPagemapPresent) != 0) pages.Mark(at + k * page, at + (k + 1) * page);
+    }
+    at += n * page;
+    pace.AfterSlice();
+  }
+  return 0;
+}
+
 }  // namespace
 
 bool HasPagemapScan() noexcept {
@@ -266,6 +342,20 @@ Failure ReadResidency(pid_t pid, RangeArray& anonymous, RangeArray& cow, Residen
   }
   int error = pid == 0 ? CountByMincore(pagemap.get(), anonymous) : count(anonymous, false);
   if (error == 0 && pagemap) error = count(cow, true);
+  return error == 0 ? Failure{} : FailureAt(path, error);
+}
+
+Failure PageMarker::Mark(ResidentPages& pages) noexcept {
+  const ProcPath path(pid_, "pagemap");
+  int error = 0;
+  if (pid_ == 0 && pages.end() - pages.start() <= kSparseBytes) {
+    error = MarkByMincore(pages);
+  } else {
+    if (!pagemap_) pagemap_ = OpenProc(path);
+    if (!pagemap_) return FailureAt(path, errno);
+    error = HasPagemapScan() ? MarkByScan(pagemap_.get(), pages) : MarkByPagemap(pagemap_.get(), pages);
+  }
+  pages.Seal();
   return error == 0 ? Failure{} : FailureAt(path, error);
 }
 

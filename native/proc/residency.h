@@ -13,6 +13,7 @@
 
 #include "base/mapped_array.h"
 #include "proc/proc_file.h"
+#include "proc/resident_pages.h"
 
 namespace tidemark {
 
@@ -38,5 +39,18 @@ bool HasPagemapScan() noexcept;
 //   another:       PAGEMAP_SCAN, else a plain read of pagemap (which counts the zero page too)
 // A range that vanishes meanwhile counts 0.
 Failure ReadResidency(pid_t pid, RangeArray& anonymous, RangeArray& cow, ResidencySource& used) noexcept;
+
+// The same page by page.
+class PageMarker {
+ public:
+  explicit PageMarker(pid_t pid) noexcept : pid_(pid) {}
+
+  // Marks and seals `pages`, which was reset to some part of the address space.
+  Failure Mark(ResidentPages& pages) noexcept;
+
+ private:
+  pid_t pid_;
+  UniqueFd pagemap_;
+};
 
 }  // namespace tidemark

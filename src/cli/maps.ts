@@ -1,11 +1,13 @@
 /** `tidemark maps`: the mappings of a process, like pmap. */
 
 import { printable } from '../printable.js'
+import { ledger } from '../readings/ledger.js'
 import type { Mapping } from '../readings/mapping.js'
 import { type MappingGroup, mappings } from '../readings/mappings.js'
 import { mappingsText } from '../readings/mappings-text.js'
 import { formatBytes, parseBytes } from '../units.js'
 import { type Command, expectWords, parse, toPid, toValue, UsageError } from './command.js'
+import { ledgerJson, ledgerText } from './ledger-text.js'
 import { table } from './table.js'
 
 const HELP = `tidemark maps [options] PID
@@ -13,7 +15,8 @@ const HELP = `tidemark maps [options] PID
 Prints the mappings of a process in KiB, in order of address, with totals over all of them as pmap -X gives them.
 
   --min SIZE          only mappings, or groups, with at least this much RSS, such as 1MiB
-  --group owner|name  sums instead of single mappings, largest first
+  --group owner       who owns how much of RSS, live and freed memory of malloc told apart
+  --group name        sums by name instead of single mappings, largest first
   --json              an array on stdout, sizes in bytes; two of them can be compared by tidemark diff
   -h, --help
 
@@ -37,10 +40,15 @@ export const maps: Command = {
       throw new UsageError(`--group: '${group}' is neither owner nor name`)
     }
 
+    if (group === 'owner') {
+      const owners = await ledger({ pid })
+      process.stdout.write(values.json ? ledgerJson(owners, min) : ledgerText(owners, min))
+      return 0
+    }
     const all = await mappings({ pid })
-    if (group !== undefined) {
-      const groups = all.group(group).filter(({ rss }) => rss >= min)
-      process.stdout.write(values.json ? groupsJson(groups, group) : groupsText(groups, group, all.totals()))
+    if (group === 'name') {
+      const groups = all.group('name').filter(({ rss }) => rss >= min)
+      process.stdout.write(values.json ? groupsJson(groups) : groupsText(groups, all.totals()))
       return 0
     }
     const rows = all.rows().filter(({ rss }) => rss >= min)
@@ -69,18 +77,18 @@ export function mappingsJson(rows: Mapping[]): string {
 
 const SUMS = ['count', 'size', 'rss', 'pss', 'anon', 'swap'] as const
 
-function groupsJson(groups: MappingGroup[], by: string): string {
-  return `${JSON.stringify(groups.map(({ key, ...sums }) => ({ [by]: key, ...sums })))}\n`
+function groupsJson(groups: MappingGroup[]): string {
+  return `${JSON.stringify(groups.map(({ key, ...sums }) => ({ name: key, ...sums })))}\n`
 }
 
-function groupsText(groups: MappingGroup[], by: string, totals: Omit<MappingGroup, 'key'>): string {
+function groupsText(groups: MappingGroup[], totals: Omit<MappingGroup, 'key'>): string {
   const cells = (sums: Omit<MappingGroup, 'key'>) =>
     SUMS.map((name) => String(name === 'count' ? sums.count : Math.round(sums[name] / 1024)))
   const columns = ['Mappings', 'Size', 'RSS', 'PSS', 'Anon', 'Swap'].map(
     (title) => ({ title, align: 'right' }) as const,
   )
   return `${table(
-    [...columns, { title: by === 'owner' ? 'Owner' : 'Mapping', align: 'left' }],
+    [...columns, { title: 'Mapping', align: 'left' }],
     [...groups.map((group) => [...cells(group), printable(group.key)]), [...cells(totals), 'total KiB']],
   )}\n`
 }

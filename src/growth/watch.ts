@@ -2,9 +2,9 @@ import { EventEmitter, on } from 'node:events'
 import { TidemarkError } from '../errors.js'
 import { type ProfileSource, SiteFeed } from '../profile/site-feed.js'
 import { majorCollections, observeMajorGc } from '../readings/major-gc.js'
+import { PeriodicReadings } from '../readings/periodic.js'
 import { checkPid } from '../readings/pid.js'
 import type { Reading } from '../readings/reading.js'
-import { takeReading, unmovedReading } from '../readings/take-reading.js'
 import { Detector } from './detector.js'
 import type { Verdict } from './verdict.js'
 
@@ -32,8 +32,6 @@ export interface WatchEvents {
 
 const DEFAULT_INTERVAL_MS = 1000
 const MIN_INTERVAL_MS = 10
-/** Owners are read anew at least this often, however still the memory lies. */
-const READINGS_PER_TABLE = 10
 
 function checkInterval(intervalMs: number): number {
   if (!(Number.isFinite(intervalMs) && intervalMs >= MIN_INTERVAL_MS && intervalMs <= 0x7fffffff)) {
@@ -59,9 +57,7 @@ export class Watch implements AsyncIterable<Reading>, Disposable {
   #stopGc: () => void = () => {}
   #sites: SiteFeed | undefined
   #timer: NodeJS.Timeout | undefined
-  /** The latest reading of this process whose owners were read anew. */
-  #table: Reading | undefined
-  #sinceTable = 0
+  readonly #readings: PeriodicReadings
   #collections = majorCollections().count
   #said = 'unknown'
   #failure: TidemarkError | null = null
@@ -69,6 +65,7 @@ export class Watch implements AsyncIterable<Reading>, Disposable {
   constructor(options: WatchOptions = {}) {
     this.#intervalMs = checkInterval(options.intervalMs ?? DEFAULT_INTERVAL_MS)
     this.#pid = checkPid(options.pid) === 0 ? undefined : options.pid
+    this.#readings = new PeriodicReadings(this.#pid)
     if (options.profile && this.#pid !== undefined) {
       throw new TidemarkError('ERR_TIDEMARK_ARGUMENT', 'a profile is of this process: leave out pid, or profile')
     }
@@ -134,7 +131,7 @@ export class Watch implements AsyncIterable<Reading>, Disposable {
   async #read(): Promise<void> {
     let reading: Reading
     try {
-      reading = await this.#take()
+      reading = await this.#readings.next()
     } catch (error) {
       this.#fail('a reading', error)
       return
@@ -145,18 +142,6 @@ export class Watch implements AsyncIterable<Reading>, Disposable {
     this.#detector.add(reading)
     this.#events.emit('reading', reading)
     this.#sayGrowth()
-  }
-
-  async #take(): Promise<Reading> {
-    if (this.#pid !== undefined) return takeReading({ pid: this.#pid })
-    const unmoved = this.#table && this.#sinceTable < READINGS_PER_TABLE ? unmovedReading(this.#table) : null
-    if (unmoved !== null) {
-      this.#sinceTable++
-      return unmoved
-    }
-    this.#sinceTable = 0
-    this.#table = await takeReading()
-    return { ...this.#table }
   }
 
   #addCollections(reading: Reading): void {

@@ -1,37 +1,17 @@
 /** Takes the one periodic reading that everything above is fed with: timeline, watch, detector. */
 
-import { addonProblem, binding } from '../binding.js'
-import { OWNERS, type OwnerBytes } from '../owners.js'
-import { LEDGER } from '../seam.js'
+import { addonProblem } from '../binding.js'
+import type { Owner, OwnerBytes } from '../owners.js'
+import { arrayBuffersIn } from './array-buffers.js'
 import { memoryLimit } from './limits.js'
 import { checkPid } from './pid.js'
-import { noMemoryError, procError } from './proc-error.js'
-import type { HeapReading, Reading } from './reading.js'
+import { type LedgerNumbers, readLedgerNumbers, type Walk } from './raw-ledger.js'
+import type { AllocatorReading, HeapReading, Reading } from './reading.js'
 import { usage } from './usage.js'
 
 function heapReading(): HeapReading {
   const { heapUsed, heapTotal, external, arrayBuffers } = process.memoryUsage()
   return { used: heapUsed, total: heapTotal, external, arrayBuffers }
-}
-
-/**
- * Moves the bytes that Node counts as array buffers from `malloc` to `array-buffers`: their memory is the allocator's,
- * so the address space shows one pool. The counter includes pages that were never touched, so it is an upper bound;
- * what does not fit into the pool's resident bytes is not resident.
- */
-function splitArrayBuffers(owners: OwnerBytes, counted: number): void {
-  const pool = owners.malloc ?? 0
-  const buffers = Math.min(counted, pool)
-  owners.malloc = pool - buffers
-  owners['array-buffers'] = (owners['array-buffers'] ?? 0) + buffers
-}
-
-async function readLedger(pid: number): Promise<Float64Array> {
-  try {
-    return await binding.readLedger(pid)
-  } catch (failure) {
-    throw procError(failure, pid)
-  }
 }
 
 /** Without the addon: what Node itself knows, the rest unexplained. */
@@ -44,26 +24,24 @@ function readingFromNode(): Reading {
   return { t: Date.now(), rss, anon: nan, file: nan, shmem: nan, swap: nan, owners, heap, limit: memoryLimit() }
 }
 
-export interface TakeReadingOptions {
-  /** Another process; this one when absent. */
-  pid?: number
-}
-
 /** Less than this is noise: the kernel's own counters are off by a batch of pages a CPU. */
 const MOVED_BYTES = 256 * 1024
 
+/** Live memory can grow unseen only into what malloc holds free. */
+const UNSEEN_BYTES = 2 ** 20
+
 /**
  * A reading of this process for the price of one pread, where memory has not moved since `taken`, which takeReading gave:
- * its owners stand, and what little has moved is unexplained. Null where it is more than that.
+ * its owners stand, and what little has moved is unexplained. Null where it is more than that, or might be.
  */
 export function unmovedReading(taken: Reading): Reading | null {
   const { rss, anon } = usage()
   const drift = rss - taken.rss
   const still = Math.abs(drift) < MOVED_BYTES && Math.abs(anon - taken.anon) < MOVED_BYTES // not where anon is not known
-  if (!still) return null
+  if (!still || (taken.owners['malloc-free'] ?? 0) > UNSEEN_BYTES) return null
   const owners = { ...taken.owners, unexplained: (taken.owners.unexplained ?? 0) + drift }
   // The limit stands too: finding it again means some ten files of /proc and cgroupfs, half the price of an idle watch.
-  const { shmem, swap, limit } = taken
+  const { shmem, swap, limit, carried } = taken
   return {
     t: Date.now(),
     rss,
@@ -74,38 +52,88 @@ export function unmovedReading(taken: Reading): Reading | null {
     owners,
     heap: heapReading(),
     ...(limit && { limit }),
+    ...(carried && { carried }),
   }
 }
 
+export interface TakeReadingOptions {
+  /** Another process; this one when absent. */
+  pid?: number
+}
+
+/** A reading, and what it cost of a CPU, ms. */
+export interface Taken {
+  reading: Reading
+  cpuMs: number
+}
+
 /**
- * One reading of a process: resident bytes by owner, that sum to `rss`. Read on a pool thread in short slices; about
- * 1 ms of that thread per GiB of 4 KiB pages, and some 50 us of the calling thread.
+ * One reading of a process: resident bytes by owner, that sum to `rss`, live and freed native memory told apart. Read on a
+ * pool thread in short slices: about 1 ms of that thread per GiB of 4 KiB pages, and 25 to 120 ns for each block that
+ * malloc holds; some 50 us of the calling thread.
  * @throws {TidemarkError} (rejects) `ERR_TIDEMARK_NO_PROCESS`, `…_PERMISSION`, `…_KERNEL_THREAD`, `…_PROC_READ`,
  *   `…_UNSUPPORTED` for another process without the addon
  */
 export async function takeReading(options: TakeReadingOptions = {}): Promise<Reading> {
+  return (await takeWholeReading(options)).reading
+}
+
+export async function takeWholeReading(options: TakeReadingOptions = {}): Promise<Taken> {
   const pid = checkPid(options.pid)
-  if (pid === 0 && addonProblem !== null) return readingFromNode()
-  const ledger = await readLedger(pid)
-  if (ledger[LEDGER.mappings] === 0) throw noMemoryError(pid)
-  const owners: OwnerBytes = {}
-  OWNERS.forEach((owner, i) => {
-    owners[owner] = ledger[LEDGER.owners + i]!
-  })
-  const shmem = ledger[LEDGER.shmem]!
-  const reading: Reading = {
-    t: Date.now(),
-    rss: ledger[LEDGER.rss]!,
-    anon: ledger[LEDGER.anon]!,
-    file: ledger[LEDGER.file]! - shmem,
-    shmem,
-    swap: ledger[LEDGER.swap]!,
-    owners,
-    limit: memoryLimit(options.pid),
+  if (pid === 0 && addonProblem !== null) return { reading: readingFromNode(), cpuMs: 0 }
+  const numbers = await readLedgerNumbers(pid, 'whole')
+  const reading = readingOf(numbers, options.pid)
+  const { walk, owners } = numbers
+  if (walk) reading.allocator = allocatorOf(walk)
+  if (reading.heap) {
+    // Without a walk nobody knows what of the pool was never touched: all of it is.
+    const pool = walk ? walk.live : { resident: owners.malloc!, bytes: owners.malloc! }
+    moveToArrayBuffers(owners, arrayBuffersIn(pool, reading.heap.arrayBuffers).likely)
   }
-  if (pid === 0) {
-    reading.heap = heapReading()
-    splitArrayBuffers(owners, reading.heap.arrayBuffers)
+  return { reading, cpuMs: numbers.cpuMs }
+}
+
+/**
+ * The same without the walk over malloc's memory: of that, what `before` found stands, a whole reading of the same process,
+ * and what has changed since is taken for live.
+ */
+export async function takeLightReading(before: Reading, options: TakeReadingOptions = {}): Promise<Taken> {
+  const numbers = await readLedgerNumbers(checkPid(options.pid), 'light')
+  const reading = readingOf(numbers, options.pid)
+  if (before.allocator) reading.carried = carryOn(numbers.owners, before.owners)
+  else if (reading.heap) {
+    const pool = numbers.owners.malloc!
+    moveToArrayBuffers(numbers.owners, Math.min(reading.heap.arrayBuffers, pool))
   }
-  return reading
+  return { reading, cpuMs: numbers.cpuMs }
+}
+
+function readingOf({ rss, anon, file, shmem, swap, owners }: LedgerNumbers, pid: number | undefined): Reading {
+  const reading = { t: Date.now(), rss, anon, file, shmem, swap, owners, limit: memoryLimit(pid) }
+  return checkPid(pid) === 0 ? { ...reading, heap: heapReading() } : reading
+}
+
+export function allocatorOf({ live, free, trimmable, arenas }: Walk): AllocatorReading {
+  const inThreadArenas = arenas.reduce((sum, arena) => sum + (arena.kind === 'thread' ? arena.free : 0), 0)
+  return { name: 'glibc', live: live.resident, free, trimmable, inThreadArenas }
+}
+
+function moveToArrayBuffers(owners: OwnerBytes, bytes: number): void {
+  owners.malloc = (owners.malloc ?? 0) - bytes
+  owners['array-buffers'] = (owners['array-buffers'] ?? 0) + bytes
+}
+
+/** Owners of what lies in malloc's memory or among its mappings, which only a walk tells apart. */
+const WALKED: Owner[] = ['malloc', 'malloc-free', 'array-buffers', 'mmap']
+
+/** Divides the pool as `before` did. What it has shrunk by is taken from what can shrink most easily. */
+function carryOn(owners: OwnerBytes, before: OwnerBytes): Owner[] {
+  const sum = (bytes: OwnerBytes) => WALKED.reduce((total, owner) => total + (bytes[owner] ?? 0), 0)
+  let change = sum(owners) - sum(before)
+  for (const owner of WALKED) {
+    const bytes = (before[owner] ?? 0) + change
+    owners[owner] = Math.max(0, bytes)
+    change = Math.min(0, bytes)
+  }
+  return [...WALKED]
 }

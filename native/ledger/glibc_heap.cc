@@ -1,0 +1,329 @@
+#include "ledger/glibc_heap.h"
+
+#include <algorithm>
+
+namespace tidemark {
+namespace {
+
+constexpr uint64_t kHeader = 16;      // prev_size and size
+constexpr uint64_t kLeastTop = 32;    // MINSIZE: what a trim leaves of the top
+constexpr uint64_t kFreeHeader = 48;  // sizeof(malloc_chunk): what a trim leaves of another free chunk
+constexpr uint64_t kFenceposts = 64;  // how far before its end a full heap's last header of size 0 can be
+constexpr int kChain = 40;            // so many chunks in a row are no accident
+enum Bits : uint64_t { kPreviousInUse = 1, kIsMmapped = 2, kFlags = 7 };
+
+constexpr uint64_t SizeOf(uint64_t word) noexcept { return word & ~uint64_t{kFlags}; }
+
+// NON_MAIN_ARENA is not looked at: free chunks and tops of thread arenas do not carry it.
+bool IsSize(uint64_t word, uint64_t room) noexcept {
+  const uint64_t size = SizeOf(word);
+  return (word & kIsMmapped) == 0 && size >= kHeader && size % 16 == 0 && size <= room;
+}
+
+// Whether many chunks follow each other from `chunk` on, or as many as there are up to `end`. Free ones must say their
+// size at their end too.
+bool IsChain(WordReader& words, uint64_t chunk, uint64_t end) noexcept {
+  uint64_t size;
+  if (chunk + kHeader > end || !words.Read(chunk + 8, size) || SizeOf(size) <= kHeader) return false;
+  for (int i = 0; i < kChain; i++) {
+    if (!IsSize(size, end - chunk)) return false;
+    const uint64_t next = chunk + SizeOf(size);
+    if (next + kHeader > end) return true;
+    uint64_t next_size;
+    if (!words.Read(next + 8, next_size)) return false;
+    if (SizeOf(next_size) == 0) return i > 0 && end - next <= kFenceposts;
+    uint64_t size_at_end;
+    if ((next_size & kPreviousInUse) == 0 && (!words.Read(next, size_at_end) || size_at_end != SizeOf(size)))
+      return false;
+    chunk = next;
+    size = next_size;
+  }
+  return true;
+}
+
+// Where a chain goes on that was lost before `from`; `end` when nowhere.
+uint64_t FindChain(WordReader& words, const ResidentPages& pages, uint64_t from, uint64_t end) noexcept {
+  const uint64_t page = PageSize();
+  for (uint64_t at = (from / page + 1) * page; at < end; at += page) {
+    at = pages.NextResident(at, end);
+    for (uint64_t chunk = at; chunk < std::min(at + page, end); chunk += 16) {
+      if (IsChain(words, chunk, end)) return chunk;
+    }
+  }
+  return end;
+}
+
+class HeapWalk {
+ public:
+  // `open`: the heap may end before `end`, at any page.
+  HeapWalk(WordReader& words, const ResidentPages& pages, uint64_t end, bool open, HeapSums& sums) noexcept
+      : words_(words), pages_(pages), end_(end), open_(open), sums_(sums) {}
+
+  uint64_t From(uint64_t chunk) noexcept {
+    Remember(chunk);
+    for (;;) {
+      const Stop stop = Follow(chunk);
+      if (stop.at_end) return stop.at;
+      chunk = GoOn(stop.at);
+      if (chunk >= end_) return end_;
+    }
+  }
+
+ private:
+  static constexpr int kPlaces = 8;
+  static constexpr int kTries = 3;
+  static constexpr int kMostTries = 64;
+
+  struct Stop {
+    uint64_t at;
+    bool at_end;  // else what is there is no chunk
+  };
+
+  // A chunk that was reached, and what had been counted by then.
+  struct Place {
+    uint64_t chunk;
+    HeapSums sums;
+  };
+
+  Stop Follow(uint64_t chunk) noexcept {
+    uint64_t size;
+    if (!words_.Read(chunk + 8, size)) return {chunk, false};
+    for (;;) {
+      if (SizeOf(size) == 0 && end_ - chunk <= kFenceposts) return {end_, true};
+      if (!IsSize(size, end_ - chunk)) return {chunk, false};
+      const uint64_t next = chunk + SizeOf(size);
+      if (next + kHeader > end_) return Top(chunk, end_);
+      const uint64_t fetches = words_.fetches();
+      uint64_t next_size;
+      const bool readable = words_.Read(next + 8, next_size);
+      if (open_ && next % PageSize() == 0 && !(readable && IsSize(next_size, end_ - next))) return Top(chunk, next);
+      if (!readable) {
+        // Nothing is behind the top. Else it is a page that was swapped out.
+        if (pages_.Bytes(next, end_) == 0) return Top(chunk, end_);
+        Count(chunk, next, true);
+        return {next, false};
+      }
+      Count(chunk, next, (next_size & kPreviousInUse) != 0);
+      chunk = next;
+      size = next_size;
+      if (words_.fetches() != fetches) Remember(chunk);
+    }
+  }
+
+  void Count(uint64_t chunk, uint64_t next, bool in_use) noexcept {
+    const uint64_t resident = pages_.Bytes(chunk, next);
+    sums_.chunks++;
+    if (in_use) {
+      sums_.live += resident;
+      sums_.live_virtual += next - chunk;
+      return;
+    }
+    sums_.free_chunks++;
+    sums_.free += resident;
+    sums_.free_virtual += next - chunk;
+    sums_.trimmable += WholePages(chunk + kFreeHeader, next);
+  }
+
+  Stop Top(uint64_t chunk, uint64_t end) noexcept {
+    const uint64_t resident = pages_.Bytes(chunk, end);
+    sums_.chunks++;
+    sums_.free_chunks++;
+    sums_.free += resident;
+    sums_.free_virtual += end - chunk;
+    sums_.top += resident;
+    sums_.trimmable_top += WholePages(chunk + kLeastTop, end);
+    return {end, true};
+  }
+
+  uint64_t WholePages(uint64_t from, uint64_t to) const noexcept {
+    const uint64_t page = PageSize();
+    return pages_.Bytes((from + page - 1) / page * page, to / page * page);
+  }
+
+  // Where to follow the chain anew after what is at `lost` made no sense: first some blocks back, as a thread may have
+  // changed chunks between two of them; then wherever a chain can be found behind.
+  uint64_t GoOn(uint64_t lost) noexcept {
+    if (lost != lost_at_) tries_ = 0;
+    lost_at_ = lost;
+    words_.Forget();
+    if (++tries_ <= kTries && ++all_tries_ <= kMostTries) {
+      const Place& place = places_[(reached_ - 1) % kPlaces];
+      sums_ = place.sums;
+      const uint64_t chunk = place.chunk;
+      if (held_ > 1) {
+        held_--;
+        reached_--;
+      }
+      return chunk;
+    }
+    const uint64_t found = FindChain(words_, pages_, lost, end_);
+    sums_.lost += pages_.Bytes(lost, found);
+    Remember(found);
+    return found;
+  }
+
+  void Remember(uint64_t chunk) noexcept {
+    places_[reached_++ % kPlaces] = {chunk, sums_};
+    held_ = std::min(held_ + 1, kPlaces);
+  }
+
+  WordReader& words_;
+  const ResidentPages& pages_;
+  const uint64_t end_;
+  const bool open_;
+  HeapSums& sums_;
+  Place places_[kPlaces];
+  uint64_t reached_ = 0;
+  int held_ = 0;
+  uint64_t lost_at_ = 0;
+  int tries_ = 0;
+  int all_tries_ = 0;
+};
+
+// The headers of pages, many at a time where page follows page: native code may have mapped a gigabyte.
+class PageHeaders {
+ public:
+  struct Header {
+    uint64_t previous;
+    uint64_t size;
+  };
+
+  PageHeaders(PageSource& source, const ResidentPages& pages, uint64_t end) noexcept
+      : source_(source), pages_(pages), end_(end) {}
+
+  // Of the resident page `page`; asked for in order of address. False where it can no longer be read.
+  bool Read(uint64_t page, Header& header) noexcept {
+    while (next_ < count_ && addresses_[next_] < page) next_++;
+    if (next_ == count_ && !Fetch(page)) return false;
+    if (addresses_[next_] != page) return false;
+    header = headers_[next_];
+    return true;
+  }
+
+  // The pages behind belong to a block.
+  void Skip() noexcept {
+    count_ = 0;
+    next_ = 0;
+    ahead_ = 1;
+  }
+
+ private:
+  static constexpr size_t kMost = 128;
+
+  bool Fetch(uint64_t page) noexcept {
+    size_t wanted = 0;
+    for (uint64_t at = page; wanted < ahead_ && (at = pages_.NextResident(at, end_)) < end_; at += PageSize()) {
+      addresses_[wanted++] = at;
+    }
+    count_ = source_.ReadEach(addresses_, wanted, sizeof(Header), headers_);
+    next_ = 0;
+    ahead_ = std::min(ahead_ * 4, kMost);
+    return count_ > 0;
+  }
+
+  PageSource& source_;
+  const ResidentPages& pages_;
+  uint64_t end_;
+  uint64_t addresses_[kMost];
+  Header headers_[kMost];
+  size_t count_ = 0;
+  size_t next_ = 0;
+  size_t ahead_ = 1;
+};
+
+// A block that malloc mapped by itself has its header at its front; memalign leaves what it does not need there, and
+// says in prev_size how much that is.
+bool IsMappedBlock(const PageHeaders::Header& header, uint64_t chunk, uint64_t least_start, uint64_t end) noexcept {
+  const uint64_t page = PageSize();
+  const uint64_t size = SizeOf(header.size);
+  return (header.size & kFlags) == kIsMmapped && size > 0 && size <= end - chunk && (chunk + size) % page == 0 &&
+         header.previous <= chunk - least_start && (chunk - header.previous) % page == 0;
+}
+
+}  // namespace
+
+void HeapSums::Add(const HeapSums& other) noexcept {
+  chunks += other.chunks;
+  free_chunks += other.free_chunks;
+  live += other.live;
+  free += other.free;
+  top += other.top;
+  trimmable += other.trimmable;
+  trimmable_top += other.trimmable_top;
+  lost += other.lost;
+  live_virtual += other.live_virtual;
+  free_virtual += other.free_virtual;
+}
+
+void WalkHeap(WordReader& words, const ResidentPages& pages, uint64_t first, uint64_t end, HeapSums& sums) noexcept {
+  HeapWalk(words, pages, end, false, sums).From(first);
+}
+
+bool ReadArenaHeap(WordReader& words, uint64_t start, uint64_t limit, ArenaHeap& heap) noexcept {
+  // struct heap_info: ar_ptr, prev, size, mprotect_size, and since glibc 2.35 pagesize; the first heap's arena lies
+  // behind.
+  const auto is_heap = [](uint64_t address) { return address % kArenaHeapBytes == 0; };
+  const uint64_t page = PageSize();
+  uint64_t arena;
+  uint64_t previous;
+  uint64_t size;
+  if (!words.Read(start, arena) || !words.Read(start + 8, previous) || !words.Read(start + 16, size)) return false;
+  const uint64_t offset = arena % kArenaHeapBytes;
+  if (arena < kArenaHeapBytes || offset < 24 || offset > 64 || !is_heap(previous)) return false;
+  if (size == 0 || size > limit - start || size % page != 0) return false;
+  const uint64_t end = start + size;
+  for (uint64_t chunk = start + 32; chunk < std::min(start + page, end); chunk += 16) {
+    if (IsChain(words, chunk, end)) {
+      heap = {arena, chunk, end};
+      return true;
+    }
+  }
+  return false;
+}
+
+void AnonymousSums::Add(const AnonymousSums& sums) noexcept {
+  blocks += sums.blocks;
+  blocks_virtual += sums.blocks_virtual;
+  blocks_resident += sums.blocks_resident;
+  heaps.Add(sums.heaps);
+  other += sums.other;
+}
+
+void WalkAnonymous(PageSource& source, WordReader& words, const ResidentPages& pages, uint64_t start, uint64_t end,
+                   AnonymousSums& sums) noexcept {
+  const uint64_t page = PageSize();
+  PageHeaders headers(source, pages, end);
+  uint64_t boundary = start;  // where what came before has ended
+  for (uint64_t at = start; (at = pages.NextResident(at, end)) < end;) {
+    PageHeaders::Header header;
+    if (headers.Read(at, header)) {
+      uint64_t chunk = at;
+      bool is_block = IsMappedBlock(header, chunk, boundary, end);
+      // An aligned block begins deeper inside the page, as far as its alignment says.
+      for (uint64_t align = 64; !is_block && at == pages.NextResident(boundary, end) && align <= page; align *= 2) {
+        chunk = at + align - kHeader;
+        is_block = words.Read(chunk, header.previous) && words.Read(chunk + 8, header.size) &&
+                   IsMappedBlock(header, chunk, boundary, end);
+      }
+      if (is_block) {
+        const uint64_t from = chunk - header.previous;
+        const uint64_t to = chunk + SizeOf(header.size);
+        sums.blocks++;
+        sums.blocks_virtual += to - from;
+        sums.blocks_resident += pages.Bytes(from, to);
+        at = boundary = to;
+        headers.Skip();
+        continue;
+      }
+      if ((header.size & kFlags) == kPreviousInUse && header.previous == 0 && IsChain(words, at, end)) {
+        at = boundary = HeapWalk(words, pages, end, true, sums.heaps).From(at);
+        headers.Skip();
+        continue;
+      }
+    }
+    sums.other += page;
+    at += page;
+  }
+}
+
+}  // namespace tidemark

@@ -1,0 +1,240 @@
+// Heaps laid out by hand, one test a rule.
+
+#include "ledger/glibc_heap.h"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <random>
+#include <vector>
+
+namespace tidemark {
+namespace {
+
+constexpr uint64_t kPage = 4096;
+
+// Pages of a process as they were at one moment: a range, all of it resident but for what is taken out.
+class Image final : public PageSource {
+ public:
+  Image(uint64_t start, uint64_t size) : start_(start), bytes_(size), resident_(size / kPage, true) {}
+
+  void Word(uint64_t address, uint64_t value) { std::memcpy(&bytes_[address - start_], &value, sizeof value); }
+  // A chunk of `size` at `address`; what is in use says the next one's header. Returns where the next begins.
+  uint64_t Chunk(uint64_t address, uint64_t size, bool previous_in_use = true, uint64_t flags = 0) {
+    Word(address + 8, size | flags | (previous_in_use ? 1 : 0));
+    return address + size;
+  }
+  // The same of a free one: it repeats its size at its end.
+  uint64_t Free(uint64_t address, uint64_t size) {
+    Word(address + size, size);
+    return Chunk(address, size);
+  }
+  void TakeOut(uint64_t from, uint64_t to) {
+    for (uint64_t at = from; at < to; at += kPage) resident_[(at - start_) / kPage] = false;
+  }
+  uint64_t start() const { return start_; }
+  uint64_t end() const { return start_ + bytes_.size(); }
+
+  void MarkIn(ResidentPages& pages) const {
+    ASSERT_TRUE(pages.Reset(start_, end()));
+    for (size_t i = 0; i < resident_.size(); i++) {
+      if (resident_[i]) pages.Mark(start_ + i * kPage, start_ + (i + 1) * kPage);
+    }
+    pages.Seal();
+  }
+
+  size_t Read(uint64_t address, void* to, size_t size) noexcept override {
+    size_t n = 0;
+    for (; n < size && address + n < end(); n++) {
+      if (!resident_[(address + n - start_) / kPage]) touched_absent = true;
+      static_cast<char*>(to)[n] = bytes_[address + n - start_];
+    }
+    return n;
+  }
+  size_t ReadEach(const uint64_t* addresses, size_t count, size_t size, void* to) noexcept override {
+    for (size_t i = 0; i < count; i++) Read(addresses[i], static_cast<char*>(to) + i * size, size);
+    return count;
+  }
+
+  bool touched_absent = false;  // a read of a page that is not there would make the process larger
+
+ private:
+  uint64_t start_;
+  std::vector<char> bytes_;
+  std::vector<bool> resident_;
+};
+
+HeapSums Walk(Image& image, uint64_t first, uint64_t end) {
+  ResidentPages pages;
+  image.MarkIn(pages);
+  WordReader words(image, pages);
+  HeapSums sums;
+  WalkHeap(words, pages, first, end, sums);
+  EXPECT_FALSE(image.touched_absent);
+  return sums;
+}
+
+AnonymousSums WalkMapping(Image& image) {
+  ResidentPages pages;
+  image.MarkIn(pages);
+  WordReader words(image, pages);
+  AnonymousSums sums;
+  WalkAnonymous(image, words, pages, image.start(), image.end(), sums);
+  EXPECT_FALSE(image.touched_absent);
+  return sums;
+}
+
+class GlibcHeap : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (PageSize() != kPage) GTEST_SKIP() << "addresses below are for pages of 4 KiB";
+  }
+};
+
+TEST_F(GlibcHeap, TellsLiveFromFreeAndTheTop) {
+  Image heap(0x10000000, 64 * kPage);
+  uint64_t at = heap.start();
+  at = heap.Chunk(at, 0x1000);
+  at = heap.Free(at, 0x2010);
+  at = heap.Chunk(at, 0x3000, false);
+  heap.Chunk(at, heap.end() - at);
+  const HeapSums sums = Walk(heap, heap.start(), heap.end());
+  EXPECT_EQ(sums.chunks, 4u);
+  EXPECT_EQ(sums.free_chunks, 2u);
+  EXPECT_EQ(sums.live, 0x4000u);
+  EXPECT_EQ(sums.live_virtual, 0x4000u);
+  EXPECT_EQ(sums.top, heap.end() - at);
+  EXPECT_EQ(sums.free, 0x2010 + sums.top);
+  EXPECT_EQ(sums.lost, 0u);
+  // Of the free chunk the pages behind its header, of the top all but what must stay.
+  EXPECT_EQ(sums.trimmable, 1 * kPage);
+  EXPECT_EQ(sums.trimmable_top, (heap.end() - at) / kPage * kPage);
+}
+
+TEST_F(GlibcHeap, CountsPagesThatWereGivenBackAsNothing) {
+  Image heap(0x10000000, 64 * kPage);
+  uint64_t at = heap.Chunk(heap.start(), 0x1000);
+  const uint64_t free = at;
+  at = heap.Free(at, 0x10000);
+  at = heap.Chunk(at, 0x1000, false);
+  heap.Chunk(at, heap.end() - at);
+  heap.TakeOut(free + kPage, free + 0xf000);
+  heap.TakeOut(at + kPage, heap.end());
+  const HeapSums sums = Walk(heap, heap.start(), heap.end());
+  EXPECT_EQ(sums.live, 0x2000u);
+  EXPECT_EQ(sums.free, 2 * kPage + kPage);
+  EXPECT_EQ(sums.free_virtual, 0x10000 + (heap.end() - at));
+  EXPECT_EQ(sums.trimmable, kPage);
+  EXPECT_EQ(sums.trimmable_top, 0u);
+}
+
+TEST_F(GlibcHeap, EndsAtTheFencepostsOfAFullHeap) {
+  Image heap(0x10000000, 4 * kPage);
+  uint64_t at = heap.Chunk(heap.start(), heap.end() - heap.start() - 32);
+  at = heap.Chunk(at, 16);
+  heap.Word(at + 8, 1);
+  const HeapSums sums = Walk(heap, heap.start(), heap.end());
+  EXPECT_EQ(sums.lost, 0u);
+  EXPECT_EQ(sums.live, 4 * kPage - 16);
+}
+
+TEST_F(GlibcHeap, GoesOnBehindWhatMakesNoSenseAndSaysHowMuchThatIs) {
+  Image heap(0x10000000, 256 * kPage);
+  uint64_t at = heap.start();
+  while (at < heap.start() + 100 * kPage) at = heap.Chunk(at, 0x400);
+  heap.Word(at + 8, 0xdeadbeef);
+  // Where it goes on: chunks again, up to a top.
+  uint64_t on = heap.start() + 130 * kPage + 0x50;
+  while (on < heap.end() - 10 * kPage) on = heap.Chunk(on, 0x410);
+  heap.Chunk(on, heap.end() - on);
+  const HeapSums sums = Walk(heap, heap.start(), heap.end());
+  EXPECT_EQ(sums.lost, 30 * kPage + 0x50);
+  EXPECT_EQ(sums.live + sums.free + sums.lost, 256 * kPage);
+  EXPECT_GT(sums.live, 200 * kPage);
+}
+
+TEST_F(GlibcHeap, HostileHeadersEndAWalkAndCountEveryByteOnce) {
+  std::mt19937_64 random(7);
+  for (int round = 0; round < 300; round++) {
+    Image heap(0x10000000, 40 * kPage);
+    for (uint64_t at = heap.start(); at < heap.end(); at += 8) {
+      const uint64_t word = random();
+      heap.Word(at, round % 3 == 0 ? word : round % 3 == 1 ? word & 0xff7 : (word & 0x3) * 0x20 + 1);
+    }
+    if (round % 2 == 0) heap.TakeOut(heap.start() + 4 * kPage, heap.start() + 9 * kPage);
+    const HeapSums sums = Walk(heap, heap.start(), heap.end());
+    EXPECT_LE(sums.live + sums.free + sums.lost, 40 * kPage);
+    const AnonymousSums mapping = WalkMapping(heap);
+    const uint64_t resident = (round % 2 == 0 ? 35 : 40) * kPage;
+    EXPECT_EQ(mapping.blocks_resident + mapping.heaps.live + mapping.heaps.free + mapping.heaps.lost + mapping.other,
+              resident);
+  }
+}
+
+TEST_F(GlibcHeap, AnArenasFirstChunkIsFoundBehindItsDescription) {
+  const uint64_t start = 3 * kArenaHeapBytes;
+  Image heap(start, 33 * kPage);
+  heap.Word(start, start + 0x30);                   // ar_ptr
+  heap.Word(start + 16, 33 * kPage);                // size
+  heap.Word(start + 0x90, start + 0x8d0 + 0x5000);  // somewhere in the arena: its top
+  uint64_t at = start + 0x8d0;
+  for (int i = 0; i < 60; i++) at = heap.Chunk(at, 0x30, true, 4);
+  heap.Chunk(at, heap.end() - at);
+  ResidentPages pages;
+  heap.MarkIn(pages);
+  WordReader words(heap, pages);
+  ArenaHeap found;
+  ASSERT_TRUE(ReadArenaHeap(words, start, heap.end(), found));
+  EXPECT_EQ(found.arena, start + 0x30);
+  EXPECT_EQ(found.first, start + 0x8d0);
+  EXPECT_EQ(found.end, heap.end());
+
+  heap.Word(start, 0x1234);
+  words.Forget();
+  EXPECT_FALSE(ReadArenaHeap(words, start, heap.end(), found));
+}
+
+TEST_F(GlibcHeap, TellsBlocksFromEachOtherAndFromWhatIsNotMallocs) {
+  Image mapping(0x7f0000000000, 100 * kPage);
+  uint64_t at = mapping.start();
+  at += 3 * kPage;  // mapped by native code itself
+  at = mapping.Chunk(at, 20 * kPage, false, 2);
+  at = mapping.Chunk(at, 33 * kPage, false, 2);
+  mapping.TakeOut(at - 10 * kPage, at);  // never touched
+  const AnonymousSums sums = WalkMapping(mapping);
+  EXPECT_EQ(sums.blocks, 2u);
+  EXPECT_EQ(sums.blocks_virtual, 53 * kPage);
+  EXPECT_EQ(sums.blocks_resident, 43 * kPage);
+  EXPECT_EQ(sums.other, 47 * kPage);
+}
+
+TEST_F(GlibcHeap, FindsBlocksOfMemalignByWhatTheyLeaveInFront) {
+  for (const uint64_t align : {64, 256, 4096}) {
+    Image mapping(0x7f0000000000, 64 * kPage);
+    const uint64_t chunk = mapping.start() + align - 16;
+    mapping.Word(chunk, align - 16);
+    mapping.Word(chunk + 8, (64 * kPage - (align - 16)) | 2);
+    const AnonymousSums sums = WalkMapping(mapping);
+    EXPECT_EQ(sums.blocks, 1u) << align;
+    EXPECT_EQ(sums.blocks_virtual, 64 * kPage) << align;
+    EXPECT_EQ(sums.other, 0u) << align;
+  }
+}
+
+TEST_F(GlibcHeap, FindsAHeapThatTookAMappingInPlaceOfTheBrkHeap) {
+  Image mapping(0x7f0000000000, 400 * kPage);
+  uint64_t at = mapping.start() + 5 * kPage;  // not malloc's
+  const uint64_t heap = at;
+  for (int i = 0; i < 200; i++) at = mapping.Chunk(at, 0x210);
+  const uint64_t top = at;
+  at = mapping.Chunk(at, heap + 256 * kPage - at);
+  mapping.Chunk(at, 40 * kPage, false, 2);  // a block behind the heap's end
+  const AnonymousSums sums = WalkMapping(mapping);
+  EXPECT_EQ(sums.heaps.live, 200 * 0x210u);
+  EXPECT_EQ(sums.heaps.top, heap + 256 * kPage - top);
+  EXPECT_EQ(sums.blocks, 1u);
+  EXPECT_EQ(sums.other, (400 - 256 - 40) * kPage);
+}
+
+}  // namespace
+}  // namespace tidemark

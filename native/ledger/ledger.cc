@@ -1,0 +1,226 @@
+#include "ledger/ledger.h"
+
+#include <time.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "ledger/bss.h"
+
+namespace tidemark {
+
+namespace {
+
+// `fact(i)` is the i-th mapping.
+template <class Fact>
+bool Assign(pid_t pid, size_t count, Fact&& fact, MappedArray<Owner>& owners, MappedArray<Pool>* pools) noexcept {
+  MappedArray<MappingFacts> facts;
+  if (count == 0) return true;
+  if (facts.Append(count) == nullptr || owners.Append(count) == nullptr) return false;
+  if (pools != nullptr && pools->Append(count) == nullptr) return false;
+  for (size_t i = 0; i < count; i++) facts[i] = fact(i);
+  AddressRange own[64];
+  const OwnerRules rules = {own, pid == 0 ? OwnRanges(own, 64) : 0};
+  AssignOwners(facts.data(), count, rules, owners.data(), pools == nullptr ? nullptr : pools->data());
+  return true;
+}
+
+bool AssignGrowth(pid_t pid, const GrowthTable& table, MappedArray<Owner>& owners, MappedArray<Pool>* pools) noexcept {
+  const auto fact = [&](size_t i) -> MappingFacts {
+    const GrowthRow& row = table.rows[i];
+    return {row.map.start,   row.map.end, row.map.inode, row.map.perms, table.names.At(row.map.name), {},
+            row.malloc_chunk};
+  };
+  return Assign(pid, table.rows.size(), fact, owners, pools);
+}
+
+double ThreadNanos() noexcept {
+  timespec now;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return static_cast<double>(now.tv_sec) * 1e9 + static_cast<double>(now.tv_nsec);
+}
+
+// Malloc's memory, mapping by mapping, into a ledger.
+class PoolWalk {
+ public:
+  PoolWalk(pid_t pid, const GrowthTable& table, Ledger& ledger) noexcept
+      : memory_(pid), marker_(pid), table_(table), ledger_(ledger) {}
+
+  // False: memory may not be read.
+  bool IsPossible() const noexcept { return memory_.error() == 0; }
+
+  // Row `i`, in place of what the light ledger counts of it. False: no memory.
+  bool Walk(size_t i, Pool pool) noexcept {
+    const MapsRow& row = table_.rows[i].map;
+    if (!pages_.Reset(row.start, row.end)) return false;
+    if (marker_.Mark(pages_)) return true;  // it has gone
+    WordReader words(memory_, pages_);
+    if (pool == Pool::kBrkHeap) return WalkBrkHeap(words);
+    uint64_t at = row.start;
+    while (at % kArenaHeapBytes == 0 && at < row.end) {
+      ArenaHeap heap;
+      if (!ReadArenaHeap(words, at, row.end, heap)) break;
+      if (!WalkArenaHeap(words, at, heap)) return false;
+      at = std::min(at + kArenaHeapBytes, row.end);
+    }
+    if (at < row.end) WalkRest(words, i, at, pool);
+    return true;
+  }
+
+ private:
+  double& Of(Owner owner) noexcept { return ledger_.bytes[static_cast<size_t>(owner)]; }
+
+  ArenaSums* ArenaAt(uint64_t address) noexcept {
+    for (ArenaSums& arena : ledger_.arenas) {
+      if (arena.address == address) return &arena;
+    }
+    ArenaSums* arena = ledger_.arenas.Append();
+    if (arena != nullptr) *arena = {address, 0, {}};
+    return arena;
+  }
+
+  void Add(ArenaSums& arena, const HeapSums& sums) noexcept {
+    arena.heaps++;
+    arena.sums.Add(sums);
+    Of(Owner::kMalloc) += static_cast<double>(sums.live);
+    Of(Owner::kMallocFree) += static_cast<double>(sums.free);
+  }
+
+  bool WalkBrkHeap(WordReader& words) noexcept {
+    ArenaSums* main = ArenaAt(0);
+    if (main == nullptr) return false;
+    HeapSums sums;
+    WalkHeap(words, pages_, pages_.start(), pages_.end(), sums);
+    Add(*main, sums);
+    return true;
+  }
+
+  bool WalkArenaHeap(WordReader& words, uint64_t start, const ArenaHeap& heap) noexcept {
+    ArenaSums* arena = ArenaAt(heap.arena);
+    if (arena == nullptr) return false;
+    HeapSums sums;
+    sums.live = pages_.Bytes(start, heap.first);  // what describes the heap
+    WalkHeap(words, pages_, heap.first, heap.end, sums);
+    // A heap that shrank keeps its mapping, and perhaps some pages of it.
+    sums.free += pages_.Bytes(heap.end, std::min(start + kArenaHeapBytes, pages_.end()));
+    Add(*arena, sums);
+    return true;
+  }
+
+  void WalkRest(WordReader& words, size_t i, uint64_t from, Pool pool) noexcept {
+    AnonymousSums sums;
+    WalkAnonymous(memory_, words, pages_, from, pages_.end(), sums);
+    ledger_.anonymous.Add(sums);
+    Of(Owner::kMalloc) += static_cast<double>(sums.blocks_resident + sums.heaps.live);
+    Of(Owner::kMallocFree) += static_cast<double>(sums.heaps.free);
+    uint64_t bss = 0;
+    if (pool == Pool::kBss) {
+      const uint64_t end = EndOfBssOf(i);
+      bss = end == 0 ? sums.other : std::min(sums.other, pages_.Bytes(from, std::clamp(end, from, pages_.end())));
+    }
+    Of(Owner::kProgram) += static_cast<double>(bss);
+    Of(Owner::kMmap) += static_cast<double>(sums.other - bss);
+  }
+
+  // Row `i` lies behind a binary's writable data. 0 where the binary's headers cannot be read.
+  uint64_t EndOfBssOf(size_t i) noexcept {
+    const uint64_t inode = table_.rows[i - 1].map.inode;
+    for (size_t k = i; k > 0 && i - k < 16; k--) {
+      const MapsRow& row = table_.rows[k - 1].map;
+      if (row.inode != inode || row.offset != 0) continue;
+      const size_t size = memory_.Read(row.start, header_, sizeof header_);
+      return EndOfBss(header_, size, row.start, table_.rows[i].map.start, PageSize());
+    }
+    return 0;
+  }
+
+  ProcessMemory memory_;
+  PageMarker marker_;
+  ResidentPages pages_;
+  const GrowthTable& table_;
+  Ledger& ledger_;
+  char header_[4096];
+};
+
+bool IsGlibc(const StringTable& names) noexcept {
+  for (size_t i = 0; i < names.size(); i++) {
+    for (const std::string_view other : {"/libjemalloc", "/libmimalloc", "/libtcmalloc", "/ld-musl"}) {
+      if (names.At(i).find(other) != std::string_view::npos) return false;
+    }
+  }
+  return true;
+}
+
+}  // namespace
+
+bool AssignGrowthOwners(pid_t pid, const GrowthTable& table, MappedArray<Owner>& owners) noexcept {
+  return AssignGrowth(pid, table, owners, nullptr);
+}
+
+bool AssignSmapsOwners(pid_t pid, SmapsTable& table) noexcept {
+  MappedArray<Owner> owners;
+  const auto fact = [&](size_t i) -> MappingFacts {
+    const double* cell = table.rows[i].cell;
+    const auto string = [](const StringTable& strings, double id) {
+      return id < static_cast<double>(strings.size()) ? strings.At(static_cast<size_t>(id)) : std::string_view();
+    };
+    return {static_cast<uint64_t>(cell[kStart]), static_cast<uint64_t>(cell[kEnd]), static_cast<uint64_t>(cell[kInode]),
+            static_cast<uint32_t>(cell[kPerms]), string(table.names, cell[kName]), string(table.flags, cell[kFlags]),
+            // smaps does not look inside; large blocks of malloc are far more common than other direct mappings
+            true};
+  };
+  if (!Assign(pid, table.rows.size(), fact, owners, nullptr)) return false;
+  for (size_t i = 0; i < owners.size(); i++) table.rows[i].cell[kOwner] = static_cast<double>(owners[i]);
+  return true;
+}
+
+Failure ReadLedger(pid_t pid, Depth depth, Ledger& ledger) noexcept {
+  const double began = ThreadNanos();
+  ledger = {};
+  GrowthTable table;
+  Failure failure = ReadGrowthTable(pid, table);
+  if (failure) return failure;
+  MemoryStatus status;
+  failure = ReadStatus(pid, status);
+  if (failure) return failure;
+  MappedArray<Owner> owners;
+  MappedArray<Pool> pools;
+  const Failure no_memory = FailureAt(ProcPath(pid, "maps"), ENOMEM);
+  if (!AssignGrowth(pid, table, owners, &pools)) return no_memory;
+
+  if (depth == Depth::kWhole && IsGlibc(table.names)) {
+    PoolWalk walk(pid, table, ledger);
+    ledger.walked = walk.IsPossible();
+    for (size_t i = 0; ledger.walked && i < table.rows.size(); i++) {
+      if (pools[i] == Pool::kNone || table.rows[i].anon == 0) continue;
+      if (!walk.Walk(i, pools[i])) return no_memory;
+    }
+    failure = ReadUsage(pid, table.after);
+    if (failure) return failure;
+  }
+
+  ledger.usage = {(table.before.rss + table.after.rss) / 2, (table.before.anon + table.after.anon) / 2,
+                  (table.before.file + table.after.file) / 2};
+  ledger.moved = table.after.rss - table.before.rss;
+  ledger.shmem = std::min(status.shmem, ledger.usage.file);
+  ledger.swap = status.swap;
+  ledger.mappings = table.rows.size();
+  ledger.source = table.source;
+
+  const auto of = [&](Owner owner) -> double& { return ledger.bytes[static_cast<size_t>(owner)]; };
+  for (size_t i = 0; i < table.rows.size(); i++) {
+    if (ledger.walked && pools[i] != Pool::kNone) continue;
+    // Pages of files and of shared memory are known in total only; a copied page of a memfd is anonymous all the same.
+    const Owner owner = owners[i] == Owner::kFile || owners[i] == Owner::kShmem ? Owner::kProgram : owners[i];
+    of(owner) += static_cast<double>(table.rows[i].anon);
+  }
+  of(Owner::kFile) = ledger.usage.file - ledger.shmem;
+  of(Owner::kShmem) = ledger.shmem;
+  double sum = 0;
+  for (const double bytes : ledger.bytes) sum += bytes;
+  of(Owner::kUnexplained) = ledger.usage.rss - sum;
+  ledger.cpu_nanos = ThreadNanos() - began;
+  return {};
+}
+
+}  // namespace tidemark

@@ -1,0 +1,46 @@
+// Reads single words of a range in order of address, as a walk from chunk to chunk does.
+//
+// Words come out of a block that is copied at a time: a system call for each would cost more than the walk. Only
+// resident pages are copied, so the process's RSS does not move. Where words lie further apart than copying what is
+// between them pays for, a page at a time is copied.
+#pragma once
+
+#include <cstring>
+
+#include "base/scratch.h"
+#include "proc/process_memory.h"
+#include "proc/resident_pages.h"
+
+namespace tidemark {
+
+class WordReader {
+ public:
+  WordReader(PageSource& source, const ResidentPages& pages) noexcept : source_(source), pages_(pages) {}
+
+  // False: the page that holds the word is not resident, or can no longer be read. `address` is a multiple of 8.
+  bool Read(uint64_t address, uint64_t& word) noexcept {
+    if (address - base_ >= held_ && !Fetch(address)) return false;
+    std::memcpy(&word, static_cast<const char*>(block_.data()) + (address - base_), sizeof word);
+    reads_++;
+    return true;
+  }
+
+  // What was copied is of a moment that has passed: a walk that lost its way reads anew.
+  void Forget() noexcept { held_ = 0; }
+
+  // Counts the blocks that were copied.
+  uint64_t fetches() const noexcept { return fetches_; }
+
+ private:
+  bool Fetch(uint64_t address) noexcept;
+
+  PageSource& source_;
+  const ResidentPages& pages_;
+  Scratch block_{Scratch::kBlockBytes};
+  uint64_t base_ = 0;
+  uint64_t held_ = 0;   // bytes of the block
+  uint64_t reads_ = 0;  // since the last fetch
+  uint64_t fetches_ = 0;
+};
+
+}  // namespace tidemark

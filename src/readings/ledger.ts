@@ -1,0 +1,117 @@
+import { addonProblem, binding } from '../binding.js'
+import { TidemarkError } from '../errors.js'
+import type { Owner, OwnerBytes } from '../owners.js'
+import { formatBytes } from '../units.js'
+import { arrayBuffersIn, type Pool } from './array-buffers.js'
+import { checkPid } from './pid.js'
+import { type Arena, type LedgerNumbers, readLedgerNumbers, type Walk } from './raw-ledger.js'
+
+/** Bytes between which the truth lies, where one of the owners cannot be told from another to the byte. */
+export interface Uncertainty {
+  low: number
+  high: number
+  /** A sentence: what is not known, and why. */
+  why: string
+}
+
+/** Glibc's heaps, as its own chunk headers show them. Resident bytes. */
+export interface AllocatorLedger {
+  /** `glibc`, `musl`, `jemalloc`, `mimalloc`, `tcmalloc`; `unknown` of another process where nothing tells. */
+  name: string
+  /** Null where the allocator does not let live be told from free from here. */
+  live: number | null
+  free: number | null
+  arenas: Arena[]
+  /** Blocks that malloc mapped one by one: how many, their size, and what of it is resident. */
+  blocks: { count: number; bytes: number; resident: number }
+}
+
+export interface Ledger {
+  pid: number
+  rss: number
+  /** Resident bytes by owner. They sum to `rss`, `unexplained` included. */
+  owners: OwnerBytes
+  /** What no owner was found for: RSS less all of them; negative where they were counted later than it. */
+  unexplained: number
+  /** Of owners that are not exact; an owner that is absent is, to the page. */
+  confidence: Partial<Record<Owner, Uncertainty>>
+  /** What malloc_trim(0) would give back, by the pages of free chunks; NaN where it is not known. Nothing is called. */
+  trimmable: number
+  allocator: AllocatorLedger
+  /** What cannot be known here, and what is known of `unexplained`. */
+  notes: string[]
+}
+
+export interface LedgerOptions {
+  /** Any process that may be traced, of any language; this one when absent. */
+  pid?: number
+}
+
+/**
+ * Accounts for every resident page of a process by owner: from page residency and the layout of the address space, and for
+ * malloc's memory from glibc's own chunk headers, read without a lock and without code in the process. On a pool thread,
+ * about 1 ms per GiB of pages and 25 to 120 ns a block.
+ * @throws {TidemarkError} (rejects) `ERR_TIDEMARK_NO_PROCESS`, `…_PERMISSION`, `…_KERNEL_THREAD`, `…_PROC_READ`, `…_PROC_FORMAT`,
+ *   `…_UNSUPPORTED` without the native addon
+ */
+export async function ledger(options: LedgerOptions = {}): Promise<Ledger> {
+  const pid = checkPid(options.pid)
+  if (addonProblem !== null) throw new TidemarkError('ERR_TIDEMARK_UNSUPPORTED', addonProblem)
+  const numbers = await readLedgerNumbers(pid, 'whole')
+  const { owners, walk, rss } = numbers
+  const confidence: Ledger['confidence'] = {}
+  const notes: string[] = []
+  if (pid === 0) splitArrayBuffers(owners, walk, confidence)
+  else if (owners['js-heap']! > 0) {
+    notes.push(
+      'Seen from outside, malloc includes Buffers and ArrayBuffers, and nothing is told apart as the profiler’s.',
+    )
+  }
+  if (walk === null) {
+    notes.push('Live blocks are not told from freed ones: malloc is all that the allocator may hold.')
+  }
+  notes.push(...unexplainedNotes(numbers))
+  return {
+    pid: options.pid ?? process.pid,
+    rss,
+    owners,
+    unexplained: owners.unexplained!,
+    confidence,
+    trimmable: walk ? walk.trimmable : Number.NaN,
+    allocator: {
+      name: pid === 0 ? binding.capabilities().allocator : walk ? 'glibc' : 'unknown',
+      live: walk ? walk.live.resident : null,
+      free: walk ? walk.free : null,
+      arenas: walk ? walk.arenas : [],
+      blocks: walk ? walk.blocks : { count: 0, bytes: 0, resident: 0 },
+    },
+    notes,
+  }
+}
+
+/** Of this isolate: those of workers are counted by the workers, and are malloc's here. */
+function splitArrayBuffers(owners: OwnerBytes, walk: Walk | null, confidence: Ledger['confidence']): void {
+  const pool: Pool = walk ? walk.live : { resident: owners.malloc!, bytes: owners.malloc! }
+  const { low, likely, high } = arrayBuffersIn(pool, process.memoryUsage().arrayBuffers)
+  const others = owners['array-buffers'] ?? 0
+  const malloc = owners.malloc ?? 0
+  owners['array-buffers'] = others + likely
+  owners.malloc = malloc - likely
+  if (high <= low) return
+  const why = `array-buffers and malloc are exact together; of ${formatBytes(pool.bytes)} in live blocks ${formatBytes(pool.bytes - pool.resident)} were never touched, and whose those are is not known`
+  confidence['array-buffers'] = { low: others + low, high: others + high, why }
+  confidence.malloc = { low: malloc - high, high: malloc - low, why }
+}
+
+const WORTH_A_NOTE = 2 ** 20
+
+function unexplainedNotes({ owners, moved, walk }: LedgerNumbers): string[] {
+  const notes: string[] = []
+  if (walk && walk.lost > 0) {
+    notes.push(`${formatBytes(walk.lost)} of malloc’s heaps changed while they were walked, and are unexplained.`)
+  }
+  if (Math.abs(owners.unexplained!) >= WORTH_A_NOTE && Math.abs(moved) >= WORTH_A_NOTE) {
+    notes.push(`RSS moved by ${formatBytes(moved, { signed: true })} while it was read.`)
+  }
+  return notes
+}

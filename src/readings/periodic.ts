@@ -1,0 +1,57 @@
+/**
+ * Takes readings of one process again and again, each as deep as the budget allows and as much of it anew as has changed.
+ */
+
+import { addonProblem } from '../binding.js'
+import type { Reading } from './reading.js'
+import { OTHERS_ALLOWANCE, OWN_ALLOWANCE, ReadingBudget } from './reading-budget.js'
+import { takeLightReading, takeWholeReading, unmovedReading } from './take-reading.js'
+import { usage } from './usage.js'
+
+/** Owners are read anew at least this often, however still the memory lies. */
+const READINGS_PER_TABLE = 10
+
+export class PeriodicReadings {
+  /** Undefined: this process. */
+  readonly #pid: number | undefined
+  readonly #budget: ReadingBudget
+  /** The latest reading that looked at owners, and the latest that walked malloc's memory. */
+  #table: Reading | undefined
+  #whole: Reading | undefined
+  #sinceTable = 0
+
+  constructor(pid: number | undefined) {
+    this.#pid = pid
+    this.#budget = new ReadingBudget(pid === undefined ? OWN_ALLOWANCE : OTHERS_ALLOWANCE, performance.now())
+  }
+
+  /** @throws {TidemarkError} (rejects) as takeReading does */
+  async next(): Promise<Reading> {
+    const unmoved = this.#unmoved()
+    if (unmoved !== null) return unmoved
+    const options = this.#pid === undefined ? {} : { pid: this.#pid }
+    const depth = this.#whole ? this.#budget.depth(performance.now()) : 'whole'
+    if (depth === 'none' && this.#pid === undefined) return totalsOnly(this.#table!)
+    const { reading, cpuMs } =
+      depth === 'whole' ? await takeWholeReading(options) : await takeLightReading(this.#whole!, options)
+    this.#budget.spent(depth === 'whole' ? 'whole' : 'light', cpuMs)
+    this.#sinceTable = 0
+    this.#table = reading
+    if (depth === 'whole') this.#whole = reading
+    return { ...reading }
+  }
+
+  #unmoved(): Reading | null {
+    if (this.#pid !== undefined || !this.#table || addonProblem !== null) return null
+    if (this.#sinceTable >= READINGS_PER_TABLE) return null
+    const unmoved = unmovedReading(this.#table)
+    if (unmoved !== null) this.#sinceTable++
+    return unmoved
+  }
+}
+
+/** Of this process, where owners would cost too much now: as the first and the last reading of a run. */
+function totalsOnly({ shmem, swap }: Reading): Reading {
+  const { rss, anon, file } = usage()
+  return { t: Date.now(), rss, anon, file: file - shmem, shmem, swap, owners: {} }
+}
