@@ -1,7 +1,8 @@
 /** Decides what one series shows, from all windows of it: of an owner's bytes, or of a site's. */
 
-import { judge, type Sampling, type WindowKind } from './kind.js'
+import { type Judgement, judge, type Sampling, type WindowKind } from './kind.js'
 import type { Points, Series } from './series.js'
+import { type Slope, theilSen } from './trend.js'
 import { windows } from './windows.js'
 
 export interface Question {
@@ -23,6 +24,17 @@ export interface Answer {
   mayBeWarmUp?: boolean
 }
 
+/** A window as it was judged. */
+interface Shown extends Judgement {
+  start: number
+  version: number
+  alpha: number
+  points: Points
+}
+
+/** The windows of the latest answer: one is judged anew only when it has a new point, so that looking is cheap. */
+const lately = new WeakMap<Series, Shown[]>()
+
 /**
  * A leak in any window is a leak: it may have begun lately. Only, where the next longer window shows growth that slows down,
  * it is the tail of a warm-up, which is straight when little enough of it is looked at.
@@ -30,12 +42,22 @@ export interface Answer {
  * asked: a staircase is flat on every tread.
  */
 export function answerFrom({ series, origin, beginning, now, error, variances }: Question): Answer {
-  const sampling = (start: number) => variances && samplingOf(variances.since(start))
-  const tested = windows(origin, now).map(({ start, share }) => {
+  const earlier = lately.get(series) ?? []
+  const show = (start: number, alpha: number, longest?: Shown): Shown => {
+    const version = series.version(start)
+    const same = earlier.find((shown) => shown.start === start && shown.version === version && shown.alpha === alpha)
+    if (same) return same
     const points = series.since(start)
-    const judgement = judge(points, error * share, maxBefore(series, origin, start), sampling(start))
-    return { points, start, ...judgement }
-  })
+    const earlierMax = longest ? maxBefore(longest.points, start) : Number.NEGATIVE_INFINITY
+    const sampling = variances && samplingOf(variances.since(start))
+    return { start, version, alpha, points, ...judge(points, alpha, earlierMax, sampling) }
+  }
+  const tested: Shown[] = []
+  for (const { start, share } of windows(origin, now)) tested.push(show(start, error * share, tested[0]))
+  // No error is left for the whole: the leak test has its own windows.
+  const whole = show(beginning, 0)
+  lately.set(series, [...tested, whole])
+
   const leaks = tested.filter(({ kind }, i) => kind === 'leak' && !tested[i - 1]?.slowing)
   if (leaks.length > 0) {
     // The rate is that of the straightest window: one that also holds the quiet time before the leak understates it.
@@ -43,11 +65,18 @@ export function answerFrom({ series, origin, beginning, now, error, variances }:
     return { kind, points, mayBeWarmUp: !leaks.some(({ start }) => now - start < now / 3) }
   }
 
-  // No error is left for the whole: the leak test has its own windows.
-  const points = series.since(beginning)
-  const whole = { points, kind: judge(points, 0, undefined, sampling(beginning)).kind }
   const recent = tested.filter(({ start }) => now - start >= (now - origin) / 4)
-  return [whole, ...recent].find(({ kind }) => kind === 'warm-up' || kind === 'steady') ?? { kind: 'unknown', points }
+  const told = [whole, ...recent].find(({ kind }) => kind === 'warm-up' || kind === 'steady')
+  return told ? { kind: told.kind, points: told.points } : { kind: 'unknown', points: whole.points }
+}
+
+const slopes = new WeakMap<Points, Slope>()
+
+/** The Theil–Sen slope of points, computed once for the same points: it costs more than all else in a verdict. */
+export function slopeOf(points: Points): Slope {
+  const slope = slopes.get(points) ?? theilSen(points.t, points.v)
+  slopes.set(points, slope)
+  return slope
 }
 
 /** The sampling error at the two ends of a window. */
@@ -55,11 +84,9 @@ export function samplingOf({ v }: Points): Sampling {
   return { first: v[0] ?? 0, last: v.at(-1) ?? 0 }
 }
 
-function maxBefore(series: Series, origin: number, start: number): number {
-  if (start <= origin) return Number.NEGATIVE_INFINITY
-  const { t, max } = series.since(origin)
-  return max.reduce(
-    (highest, value, i) => (t[i]! < start ? Math.max(highest, value) : highest),
-    Number.NEGATIVE_INFINITY,
-  )
+/** @param points from before `start` on */
+function maxBefore({ t, max }: Points, start: number): number {
+  let highest = Number.NEGATIVE_INFINITY
+  for (let i = 0; i < t.length && t[i]! < start; i++) highest = Math.max(highest, max[i]!)
+  return highest
 }

@@ -72,21 +72,21 @@ export function judge(
   const n = t.length
   const spanMs = n > 0 ? t[n - 1]! - t[0]! : 0
   if (n < 5 || spanMs <= 0) return { kind: 'unknown', slowing: false, clarity: 0 }
-  if (Math.max(...max) - Math.min(...v) < TRIVIAL_BYTES) return { kind: 'steady', slowing: false, clarity: 0 }
+  if (highest(max) - lowest(v) < TRIVIAL_BYTES) return { kind: 'steady', slowing: false, clarity: 0 }
 
   // Both halves keep the middle reading: with five major GCs each half has three.
   const middle = n >> 1
   const whole = leastSquares(t, v)
   if (sampling) whole.variance += samplingVariance(sampling, spanMs)
   const clarity = whole.slope / Math.sqrt(whole.variance)
-  const first = leastSquares(t.subarray(0, middle + 1), v.subarray(0, middle + 1))
-  const second = leastSquares(t.subarray(middle), v.subarray(middle))
+  const first = leastSquares(t, v, 0, middle + 1)
+  const second = leastSquares(t, v, middle)
   const later = slopeInterval(second)
 
   const dead = deadZone(spanMs, v[n - 1]!)
   const edge = Math.max(1, n >> 3)
-  const end = mean(v.subarray(n - edge))
-  const rise = end - mean(v.subarray(0, edge))
+  const end = mean(v, n - edge, n)
+  const rise = end - mean(v, 0, edge)
 
   const alarm = spanMs >= CURVE_MS && slopeConfidenceSequence(whole, alpha, TAU).low > dead
   const slowing = first.slope > dead && second.slope < 0.7 * first.slope
@@ -109,6 +109,20 @@ function mattering(deviation: number): number {
   return Math.max(TRIVIAL_BYTES, 5 * deviation)
 }
 
-function mean(values: Float64Array): number {
-  return values.reduce((sum, value) => sum + value, 0) / values.length
+function mean(values: Float64Array, from: number, to: number): number {
+  let sum = 0
+  for (let i = from; i < to; i++) sum += values[i]!
+  return sum / (to - from)
+}
+
+function lowest(values: Float64Array): number {
+  let least = Number.POSITIVE_INFINITY
+  for (let i = 0; i < values.length; i++) least = Math.min(least, values[i]!)
+  return least
+}
+
+function highest(values: Float64Array): number {
+  let most = Number.NEGATIVE_INFINITY
+  for (let i = 0; i < values.length; i++) most = Math.max(most, values[i]!)
+  return most
 }

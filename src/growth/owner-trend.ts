@@ -1,10 +1,9 @@
 /** Decides what is happening to one owner, from all windows of the series that is comparable for it. */
 
 import { OWNERS, type Owner } from '../owners.js'
-import { type Answer, answerFrom } from './answer.js'
+import { type Answer, answerFrom, slopeOf } from './answer.js'
 import { CURVE_MS } from './kind.js'
 import type { Series } from './series.js'
-import { theilSen } from './trend.js'
 import type { GrowthRate, VerdictKind } from './verdict.js'
 
 /** What one owner does, over the window that shows it best. */
@@ -40,7 +39,7 @@ const HOUR = 3600e3
  * proved: one noisy owner raises a false alarm in ten minutes in 0 to 3 % of runs (lag-1 autocorrelation 0 to 0.6), but four
  * such owners, all at 0.6, in 6 to 10 %: nearly all in the first half minute, where so few readings understate the autocorrelation.
  */
-const ERROR = 0.05
+export const ERROR = 0.05
 const OWNER_ERROR = ERROR / TESTED_OWNERS.length
 
 /** A shorter run leaves no window that may show a leak, once its first quarter is left out. */
@@ -119,7 +118,7 @@ function describe(
   missing: string,
 ): OwnerTrend {
   const { t, v } = points
-  const { slope, low, high } = theilSen(t, v)
+  const { slope, low, high } = slopeOf(points)
   return {
     owner,
     // What the allocator holds is freed already: its growth is retention, never a leak.

@@ -59,14 +59,16 @@ class Level {
     const held = Math.min(this.#count, POINTS)
     let length = 0
     while (length < held && this.#t[(this.#count - 1 - length) % POINTS]! >= start) length++
-    const points = { t: new Float64Array(length), v: new Float64Array(length), max: new Float64Array(length) }
-    for (let i = 0; i < length; i++) {
-      const slot = (this.#count - length + i) % POINTS
-      points.t[i] = this.#t[slot]!
-      points.v[i] = this.#v[slot]!
-      points.max[i] = this.#max[slot]!
-    }
-    return points
+    return { t: this.#newest(this.#t, length), v: this.#newest(this.#v, length), max: this.#newest(this.#max, length) }
+  }
+
+  #newest(ring: Float64Array, length: number): Float64Array {
+    const newest = new Float64Array(length)
+    const end = this.#count % POINTS
+    const unwrapped = Math.min(length, end)
+    newest.set(ring.subarray(end - unwrapped, end), length - unwrapped)
+    newest.set(ring.subarray(POINTS - (length - unwrapped)), 0)
+    return newest
   }
 }
 
@@ -95,8 +97,17 @@ export class Series {
    * were 128 readings, at least about 32. A coarse level lags by less than one of its points.
    */
   since(start: number): Points {
-    const level = this.#levels.find((candidate) => candidate.reachesBackTo(start)) ?? this.#levels.at(-1)!
-    return level.since(start)
+    return this.#levelFor(start).since(start)
+  }
+
+  /** Changes when, and only when, `since(start)` would give other points: at a coarse level that is seldom. */
+  version(start: number): number {
+    const level = this.#levelFor(start)
+    return level.count * LEVELS + this.#levels.indexOf(level)
+  }
+
+  #levelFor(start: number): Level {
+    return this.#levels.find((candidate) => candidate.reachesBackTo(start)) ?? this.#levels.at(-1)!
   }
 
   /** Bytes held now. */

@@ -58,21 +58,33 @@ export interface Line {
   deviation: number
 }
 
-export function leastSquares(t: Float64Array, v: Float64Array): Line {
-  const n = t.length
-  const tMean = mean(t)
-  const vMean = mean(v)
+/** The line through the points from index `from` to before `to`: of all of them when left out. */
+export function leastSquares(t: Float64Array, v: Float64Array, from = 0, to = t.length): Line {
+  const n = to - from
+  let tMean = 0
+  let vMean = 0
+  for (let i = from; i < to; i++) {
+    tMean += t[i]! / n
+    vMean += v[i]! / n
+  }
   let sxx = 0
   let sxy = 0
-  for (let i = 0; i < n; i++) {
+  for (let i = from; i < to; i++) {
     sxx += (t[i]! - tMean) ** 2
     sxy += (t[i]! - tMean) * (v[i]! - vMean)
   }
   const slope = sxx > 0 ? sxy / sxx : Number.NaN
-  const residuals = v.map((value, i) => value - vMean - slope * (t[i]! - tMean))
-  const squares = residuals.reduce((sum, r) => sum + r * r, 0)
+  let squares = 0
+  let products = 0
+  let last = 0
+  for (let i = from; i < to; i++) {
+    const residual = v[i]! - vMean - slope * (t[i]! - tMean)
+    squares += residual * residual
+    products += residual * last
+    last = residual
+  }
   const s2 = n > 2 ? squares / (n - 2) : Number.NaN
-  const rho = clampRho(lag1(residuals))
+  const rho = clampRho(squares > 0 ? products / squares : 0)
   return { n, slope, variance: (s2 * (1 + rho)) / (1 - rho) / sxx, deviation: Math.sqrt(s2) }
 }
 
@@ -137,7 +149,9 @@ function clampRho(rho: number): number {
 }
 
 function mean(values: Float64Array): number {
-  return values.reduce((sum, value) => sum + value, 0) / values.length
+  let sum = 0
+  for (let i = 0; i < values.length; i++) sum += values[i]!
+  return sum / values.length
 }
 
 function median(sorted: Float64Array): number {

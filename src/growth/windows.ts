@@ -13,7 +13,7 @@ export interface Window {
   share: number
 }
 
-const SHORTEST_MS = 30e3
+export const SHORTEST_MS = 30e3
 
 /** Windows of the time from `origin` to `now`, longest first; there is always one, and it begins at `origin`. */
 export function windows(origin: number, now: number): Window[] {
