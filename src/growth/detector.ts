@@ -11,9 +11,10 @@ import { formatBytes, formatDuration, formatRate } from '../units.js'
 import { TRIVIAL_BYTES } from './kind.js'
 import { type OwnerTrend, ownerTrend, TESTED_OWNERS } from './owner-trend.js'
 import { remedy } from './remedies.js'
+import { LeastFree, withRetention } from './retention.js'
 import { Series } from './series.js'
 import { accused, type GrowingSite, isCache, Sites, siteSentence, together } from './sites.js'
-import type { Cause, GrowthRate, Verdict, VerdictKind } from './verdict.js'
+import type { Cause, GrowthRate, Verdict } from './verdict.js'
 
 const HOUR = 3600e3
 
@@ -21,6 +22,9 @@ export class Detector {
   readonly #resident = new Map<Owner, Series>()
   /** Used JS heap right after major GCs. */
   #floors: Series | undefined
+  readonly #leastFree = new LeastFree()
+  /** Owners that some readings did not look at. */
+  readonly #sparse = new Set<Owner>()
   readonly #sites = new Sites()
   #majorGcs = 0
   #readings = 0
@@ -35,14 +39,15 @@ export class Detector {
   add(reading: Reading): void {
     this.#advance(reading.t)
     this.#readings++
+    // What was not looked at has no new value: fed again, the old one would flatten a leak into a staircase.
+    for (const owner of reading.carried ?? []) this.#sparse.add(owner)
     for (const owner of TESTED_OWNERS) {
-      const bytes = reading.owners[owner]
-      // What was not looked at has no new value: fed again, the old one would flatten a leak into a staircase.
-      if (reading.carried?.includes(owner)) continue
+      const bytes = reading.carried?.includes(owner) ? undefined : reading.owners[owner]
       if (bytes === undefined || !Number.isFinite(bytes)) continue
       const series = this.#resident.get(owner) ?? new Series()
       if (series.count === 0) this.#resident.set(owner, series)
       series.add(this.#elapsedMs, bytes)
+      if (owner === 'malloc-free') this.#leastFree.add(this.#elapsedMs, bytes)
     }
     if (reading.majorGc && Number.isFinite(reading.majorGc.usedAfter)) {
       this.#majorGcs += reading.majorGc.count
@@ -73,21 +78,30 @@ export class Detector {
   #trends(growing: GrowingSite[]): OwnerTrend[] {
     const trends = TESTED_OWNERS.flatMap((owner) => {
       const series = this.#resident.get(owner)
-      return series ? [ownerTrend(owner, series, this.#floors, this.#elapsedMs)] : []
+      return series ? [ownerTrend(owner, series, this.#floors, this.#elapsedMs, this.#sparse.has(owner))] : []
     })
-    return withoutByProducts(trends.map((trend) => withSites(trend, growing)))
+    const sited = trends.map((trend) => withSites(trend, growing))
+    return withoutByProducts(withRetention(sited, this.#leastFree.over(this.#elapsedMs), this.#rss.to))
   }
 
   verdict(): Verdict {
     const sites = this.#sites.growing()
     const trends = this.#trends(sites)
-    const grown = trends.filter(isCause).sort((a, b) => SEVERITY[b.kind] - SEVERITY[a.kind] || pace(b) - pace(a))
+    const grown = trends.filter(isCause).sort((a, b) => severity(b) - severity(a) || weight(b) - weight(a))
     return {
       version: 1,
-      kind: overall(trends),
-      causes: grown.map(({ owner, kind, growth }) => {
+      kind:
+        grown[0]?.kind ?? (trends.length > 0 && trends.every(({ kind }) => kind === 'steady') ? 'steady' : 'unknown'),
+      causes: grown.map(({ owner, kind, growth, held, to }) => {
         const blamed = kind === 'warm-up' ? [] : accused(sites, owner)
-        return { owner, kind, growth, sites: blamed, remedy: remedy(owner, kind, blamed[0]) }
+        return {
+          owner,
+          kind,
+          growth,
+          ...(kind === 'retention' && { heldBytes: held?.bytes ?? to }),
+          sites: blamed,
+          remedy: remedy(owner, kind, blamed[0]),
+        }
       }),
       limit: this.#limit
         ? { bytes: this.#limit.bytes, source: this.#limit.source, reachedInMs: timeTo(this.#limit, grown) }
@@ -111,7 +125,11 @@ export class Detector {
     ]
   }
 
-  #growthOf({ owner, kind, growth, from, to, windowMs, series, mayBeWarmUp }: OwnerTrend & CauseTrend): string {
+  #growthOf({ owner, kind, growth, from, to, windowMs, series, mayBeWarmUp, held }: OwnerTrend & CauseTrend): string {
+    if (held) {
+      const [least, rss] = [held.bytes, this.#rss.to].map((bytes) => formatBytes(bytes))
+      return `${owner}: at least ${least} stayed free for the last ${formatDuration(held.ms)}, of ${rss} that are resident`
+    }
     const like = growth.bytesPerHour
     const [rate, low, high] = [like, growth.low, growth.high].map((value) => formatRate(value, { like }))
     const grew = `${nameOf(owner, series)} ${formatBytes(from)} → ${formatBytes(to)} in ${formatDuration(windowMs)}`
@@ -132,8 +150,18 @@ function isCause(trend: OwnerTrend): trend is OwnerTrend & CauseTrend {
   return trend.growth !== null && ['leak', 'retention', 'warm-up'].includes(trend.kind)
 }
 
-/** What goes on growing comes before what has stopped; the first cause is then always of the verdict's own kind. */
+/** What goes on growing comes before what has stopped, or never grew while we looked; the first cause gives the verdict its kind. */
 const SEVERITY = { leak: 3, retention: 2, 'warm-up': 1 } as const
+
+function severity({ kind, held }: OwnerTrend & CauseTrend): number {
+  return held ? SEVERITY['warm-up'] : SEVERITY[kind]
+}
+
+/** Orders causes of one severity: what grows by its pace, what does not by its size. */
+function weight(trend: OwnerTrend & CauseTrend): number {
+  if (severity(trend) > SEVERITY['warm-up']) return pace(trend)
+  return trend.held?.bytes ?? trend.to - trend.from
+}
 
 /** Bytes per ms over the window; for a warm-up the Theil–Sen slope is no measure, as it is that of the settled part. */
 function pace({ from, to, windowMs }: OwnerTrend): number {
@@ -197,10 +225,10 @@ const BY_PRODUCT = 0.05
  * a cause would send people after the wrong owner, so growth below 5 % of the largest waits until that one is settled.
  */
 function withoutByProducts(trends: OwnerTrend[]): OwnerTrend[] {
-  const moving = trends.filter(({ kind }) => kind !== 'steady')
+  const moving = trends.filter(({ kind, held }) => kind !== 'steady' && !held)
   const leader = moving.reduce<OwnerTrend | undefined>((a, b) => (a && pace(a) >= pace(b) ? a : b), undefined)
   return trends.map((trend) =>
-    leader && isCause(trend) && pace(trend) < BY_PRODUCT * pace(leader)
+    leader && isCause(trend) && !trend.held && pace(trend) < BY_PRODUCT * pace(leader)
       ? {
           ...trend,
           kind: 'unknown',
@@ -208,12 +236,6 @@ function withoutByProducts(trends: OwnerTrend[]): OwnerTrend[] {
         }
       : trend,
   )
-}
-
-function overall(trends: OwnerTrend[]): VerdictKind {
-  const worst = (['leak', 'retention', 'warm-up'] as const).find((kind) => trends.some((trend) => trend.kind === kind))
-  if (worst) return worst
-  return trends.length > 0 && trends.every((trend) => trend.kind === 'steady') ? 'steady' : 'unknown'
 }
 
 function timeTo(limit: MemoryLimit, grown: (OwnerTrend & CauseTrend)[]): number | null {

@@ -3,6 +3,7 @@
 import { OWNERS, type Owner } from '../owners.js'
 import { type Answer, answerFrom, slopeOf } from './answer.js'
 import { CURVE_MS } from './kind.js'
+import type { Held } from './retention.js'
 import type { Series } from './series.js'
 import type { GrowthRate, VerdictKind } from './verdict.js'
 
@@ -23,6 +24,8 @@ export interface OwnerTrend {
    * that takes longer than about twice the window is a straight line, and no test can know.
    */
   mayBeWarmUp?: boolean
+  /** Only for `retention` that does not go on growing: what stayed free. */
+  held?: Held
   /** For `unknown`: what would have to be seen. */
   missing?: string
 }
@@ -31,7 +34,8 @@ export interface OwnerTrend {
 export const TESTED_OWNERS = OWNERS.filter((owner) => owner !== 'unexplained' && owner !== 'profiler')
 
 const READINGS_NEEDED = 8
-const FLOORS_NEEDED = 5
+/** Enough where each is exact and they are far between: major GCs, and walks of the allocator's memory. */
+const SPARSE_NEEDED = 5
 const HOUR = 3600e3
 
 /**
@@ -43,7 +47,7 @@ export const ERROR = 0.05
 const OWNER_ERROR = ERROR / TESTED_OWNERS.length
 
 /** A shorter run leaves no window that may show a leak, once its first quarter is left out. */
-const SHORTEST_RUN_MS = (CURVE_MS * 4) / 3
+export const SHORTEST_RUN_MS = (CURVE_MS * 4) / 3
 
 /** The start of a program looks like a leak: up to 10 s of it are not tested for one, a quarter when little was seen. */
 export function leakOrigin(now: number): number {
@@ -56,14 +60,25 @@ function warmUpOrigin(now: number): number {
 }
 
 function residentAnswer(series: Series, now: number): Answer {
-  return answerFrom({ series, origin: leakOrigin(now), beginning: warmUpOrigin(now), now, error: OWNER_ERROR })
+  const origin = reachingBack(series, leakOrigin(now))
+  const beginning = reachingBack(series, warmUpOrigin(now))
+  return answerFrom({ series, origin, beginning, now, error: OWNER_ERROR })
 }
 
-/** @param now ms since the first reading; the series' times count from there too */
-export function ownerTrend(owner: Owner, resident: Series, floors: Series | undefined, now: number): OwnerTrend {
-  const seen = resident.count
-  if (seen < READINGS_NEEDED) {
-    const missing = `needs ${plural(READINGS_NEEDED - seen, 'more reading')}`
+/**
+ * @param now ms since the first reading; the series' times count from there too
+ * @param sparse some readings did not look at this owner
+ */
+export function ownerTrend(
+  owner: Owner,
+  resident: Series,
+  floors: Series | undefined,
+  now: number,
+  sparse = false,
+): OwnerTrend {
+  const lacking = (sparse ? SPARSE_NEEDED : READINGS_NEEDED) - resident.count
+  if (lacking > 0) {
+    const missing = `needs ${plural(lacking, sparse ? 'more walk' : 'more reading')}${sparse ? " of the allocator's memory" : ''}`
     return describe(owner, { kind: 'unknown', points: resident.since(0) }, 'resident', missing)
   }
   if (owner === 'js-heap') return heapTrend(resident, floors, now)
@@ -83,9 +98,9 @@ export function ownerTrend(owner: Owner, resident: Series, floors: Series | unde
  */
 function heapTrend(resident: Series, floors: Series | undefined, now: number): OwnerTrend {
   const bound = residentAnswer(resident, now)
-  const origin = floors ? floorsOrigin(floors, now) : now
+  const origin = floors ? reachingBack(floors, leakOrigin(now)) : now
   const survived = floors?.since(origin)
-  const lacking = FLOORS_NEEDED - (survived?.t.length ?? 0)
+  const lacking = SPARSE_NEEDED - (survived?.t.length ?? 0)
   if (floors && survived && lacking <= 0) {
     const answer = answerFrom({ series: floors, origin, beginning: origin, now, error: OWNER_ERROR })
     const stale = bound.kind === 'leak' && survived.t.at(-1)! < bound.points.t[bound.points.t.length >> 1]!
@@ -104,11 +119,11 @@ function heapTrend(resident: Series, floors: Series | undefined, now: number): O
 }
 
 /**
- * In short runs major GCs are few and early, so go back to the fifth last: a start-up that bends the line is then still told
- * from a leak by the halves of the window.
+ * In short runs major GCs and walks are few and early, so go back to the fifth last: a start-up that bends the line is then
+ * still told from a leak by the halves of the window.
  */
-function floorsOrigin(floors: Series, now: number): number {
-  return Math.min(leakOrigin(now), floors.since(0).t.at(-FLOORS_NEEDED) ?? 0)
+function reachingBack(series: Series, origin: number): number {
+  return Math.min(origin, series.since(0).t.at(-SPARSE_NEEDED) ?? 0)
 }
 
 function describe(
@@ -121,8 +136,7 @@ function describe(
   const { slope, low, high } = slopeOf(points)
   return {
     owner,
-    // What the allocator holds is freed already: its growth is retention, never a leak.
-    kind: kind === 'leak' && owner === 'malloc-free' ? 'retention' : kind,
+    kind,
     growth: Number.isNaN(slope) ? null : { bytesPerHour: slope * HOUR, low: low * HOUR, high: high * HOUR },
     from: v[0] ?? 0,
     to: v.at(-1) ?? 0,

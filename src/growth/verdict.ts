@@ -36,6 +36,11 @@ export interface Cause {
   owner: Owner
   kind: 'leak' | 'retention' | 'warm-up'
   growth: GrowthRate
+  /**
+   * Only for `retention`: bytes that the allocator holds and the program has freed. All that it holds now, where that goes on
+   * growing, otherwise what stayed free all the time.
+   */
+  heldBytes?: number
   /** By growth, largest first; at most 10. Empty where nothing was sampled, or no site grows for certain. */
   sites: Site[]
   remedy: string
@@ -44,7 +49,7 @@ export interface Cause {
 export interface Verdict {
   version: 1
   kind: VerdictKind
-  /** By growth, largest first. */
+  /** Leaks, then retention, then warm-ups; by growth, largest first. */
   causes: Cause[]
   limit: { bytes: number; source: 'cgroup' | 'rlimit' | 'system'; reachedInMs: number | null } | null
   evidence: string[]

@@ -1,0 +1,100 @@
+/**
+ * Decides whether the allocator keeps what the program has freed: retention.
+ *
+ * Two things show it: free memory that piles up while what is in use does not, and free memory that was free all the time,
+ * for what was never needed again could have been given back. A batch that comes back uses it, so what counts is the
+ * least that stayed free. Retention is never the answer while more than is held has grown and is not understood.
+ */
+
+import type { Owner } from '../owners.js'
+import { formatBytes } from '../units.js'
+import { type OwnerTrend, SHORTEST_RUN_MS } from './owner-trend.js'
+import { Series } from './series.js'
+
+/** What the allocator keeps below this, and below this share of RSS, is its working stock. */
+const WORTH_SAYING_BYTES = 32 * 2 ** 20
+const WORTH_SAYING_SHARE = 0.25
+
+/** Free memory, bytes, that is worth a word in a process of `rss` bytes. */
+export function worthSaying(rss: number): number {
+  return Math.max(WORTH_SAYING_BYTES, WORTH_SAYING_SHARE * rss)
+}
+
+/** Memory that stayed free. */
+export interface Held {
+  bytes: number
+  /** For how long, up to now. */
+  ms: number
+}
+
+/** Two looks may both fall between two batches. */
+const LOOKS_NEEDED = 3
+
+/** How much was free all the time, lately: the lowest of a series. Fixed memory. */
+export class LeastFree {
+  /** A series keeps the highs behind its points: of negated values, those are the lows. */
+  readonly #negated = new Series()
+  #latest = Number.NaN
+
+  add(elapsedMs: number, bytes: number): void {
+    this.#negated.add(elapsedMs, -bytes)
+    this.#latest = bytes
+  }
+
+  /** In the later half of the time seen, and before it as far back as the third last look; null where nothing was seen lately. */
+  over(now: number): Held | null {
+    if (now < SHORTEST_RUN_MS) return null
+    const half = this.#negated.since(now / 2)
+    if (half.t.length === 0) return null
+    const { t, max } = half.t.length < LOOKS_NEEDED ? this.#negated.since(0) : half
+    if (t.length < LOOKS_NEEDED) return null
+    const first = half.t.length < LOOKS_NEEDED ? t.length - LOOKS_NEEDED : 0
+    return { bytes: Math.min(this.#latest, -Math.max(...max.subarray(first))), ms: now - t[first]! }
+  }
+}
+
+/** Of what the allocator's memory grows by, below which one part of it is a by-product of the other; and above which it is all of it. */
+const BY_PRODUCT = 0.2
+const NEARLY_ALL = 0.7
+
+/** The owners that live in the allocator's memory and are in use. */
+const IN_USE: readonly Owner[] = ['malloc', 'array-buffers']
+
+/** @param held what was free all the time */
+export function withRetention(trends: OwnerTrend[], held: Held | null, rss: number): OwnerTrend[] {
+  return trends.map((trend) => (trend.owner === 'malloc-free' ? judged(trend, trends, held, rss) : trend))
+}
+
+function judged(free: OwnerTrend, trends: OwnerTrend[], held: Held | null, rss: number): OwnerTrend {
+  const piling = free.kind === 'leak' ? pilingUp(free, trends) : free
+  if (piling.kind === 'retention' || held === null || held.bytes < worthSaying(rss)) return piling
+  const bigger = trends.find(
+    ({ owner, kind, from, to }) => owner !== free.owner && kind === 'unknown' && to - from > held.bytes,
+  )
+  if (!bigger) return { ...settled(free), kind: 'retention', held }
+  return {
+    ...settled(free),
+    kind: 'unknown',
+    missing: `${formatBytes(held.bytes)} stayed free, but ${bigger.owner} has grown by more, and why is not known yet`,
+  }
+}
+
+/** What is freed already is no leak: where free memory goes on growing, it is the allocator that keeps it. */
+function pilingUp(free: OwnerTrend, trends: OwnerTrend[]): OwnerTrend {
+  const growing = trends.filter(({ owner, growth }) => IN_USE.includes(owner) && growth !== null && growth.low > 0)
+  const rate = ({ growth }: OwnerTrend) => growth?.bytesPerHour ?? 0
+  const share = rate(free) / (rate(free) + growing.reduce((sum, trend) => sum + rate(trend), 0))
+  const missing =
+    share < BY_PRODUCT
+      ? 'grows with what is in use, and by less than a quarter as much'
+      : share < NEARLY_ALL && !growing.some(({ kind }) => kind === 'leak')
+        ? 'grows, but so does what is in use, and whether that goes on is not known yet'
+        : undefined
+  if (missing !== undefined) return { ...settled(free), kind: 'unknown', missing }
+  return { ...settled(free), kind: 'retention' }
+}
+
+/** Whether growth of free memory will go on or was a warm-up changes nothing about it. */
+function settled({ mayBeWarmUp: _, missing: __, ...trend }: OwnerTrend): OwnerTrend {
+  return trend
+}
