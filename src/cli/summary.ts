@@ -1,12 +1,21 @@
 /** The verdict in about ten lines that a person understands at once. Pure. */
 
 import { isAbsolute, relative } from 'node:path'
+import { worthSaying } from '../growth/retention.js'
 import { jsCallers, siteName, siteRate } from '../growth/sites.js'
 import type { Cause, Site, Verdict } from '../growth/verdict.js'
 import { OWNERS, type Owner } from '../owners.js'
 import { printable } from '../printable.js'
 import { type History, hasOwners, type Point } from '../report/history.js'
-import { growthWords, headline, limitWords, sentence, skippedWords } from '../report/wording.js'
+import {
+  allocatorWords,
+  growthWords,
+  headline,
+  isGrowing,
+  limitWords,
+  sentence,
+  skippedWords,
+} from '../report/wording.js'
 import { formatBytes, formatDuration } from '../units.js'
 import { sparkline } from './sparkline.js'
 import type { Style } from './terminal.js'
@@ -55,6 +64,8 @@ export function summarise({ verdict, history, skipped = 0, ended, folder, cwd }:
 
   if (points.length > 0) say('RSS', rssLine(history, points, style))
   for (const line of ownerLines(verdict, history, points, style)) say(line.owner, line.text)
+  const held = allocatorLine(verdict, history)
+  if (held !== undefined) say('allocator', held)
   for (const line of siteLines(verdict, cwd, style)) say(line.label, line.text)
   const { limit } = verdict
   if (limit) say('limit', limit.reachedInMs === null ? limitWords(limit) : style('bold', limitWords(limit)))
@@ -128,7 +139,18 @@ function ownerLines(
 function causeWords(cause: Cause, style: Style): string {
   // The rate of a warm-up is that of its settled part: no news.
   if (cause.kind === 'warm-up') return `${style('cyan', cause.kind)}, then settled`
-  return `${style(cause.kind === 'leak' ? 'red' : 'yellow', cause.kind)}: ${growthWords(cause.growth)}`
+  const kind = style(cause.kind === 'leak' ? 'red' : 'yellow', cause.kind)
+  const { heldBytes, growth } = cause
+  // What is held and does not grow has no rate worth a word.
+  if (heldBytes !== undefined && !isGrowing(growth)) return `${kind}: ${formatBytes(heldBytes)} held all the time`
+  return `${kind}: ${growthWords(growth)}`
+}
+
+/** What the allocator keeps: where that is a cause, or so much that somebody would wonder. */
+function allocatorLine({ causes }: Verdict, { allocator, last }: History): string | undefined {
+  if (!allocator) return undefined
+  const matters = allocator.free >= worthSaying(last?.rss ?? 0) || causes.some(({ owner }) => owner === 'malloc-free')
+  return matters ? allocatorWords(allocator) : undefined
 }
 
 /** Who allocates what grows. Of an addon also the JavaScript that called it, as that is where it can be changed. */

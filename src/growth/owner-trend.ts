@@ -18,7 +18,7 @@ export interface OwnerTrend {
   to: number
   windowMs: number
   /** What `from`, `to` and `growth` are of. */
-  series: 'resident' | 'used after major GC' | 'live at its sites'
+  series: 'resident' | 'resident, of other isolates' | 'used after major GC' | 'live at its sites'
   /**
    * Only for `leak`: no window shorter than a third of the time seen shows it by itself, so it may yet be a warm-up. One
    * that takes longer than about twice the window is a straight line, and no test can know.
@@ -74,20 +74,31 @@ export function ownerTrend(
   resident: Series,
   floors: Series | undefined,
   now: number,
-  sparse = false,
+  sparse: boolean,
 ): OwnerTrend {
-  const lacking = (sparse ? SPARSE_NEEDED : READINGS_NEEDED) - resident.count
-  if (lacking > 0) {
-    const missing = `needs ${plural(lacking, sparse ? 'more walk' : 'more reading')}${sparse ? " of the allocator's memory" : ''}`
-    return describe(owner, { kind: 'unknown', points: resident.since(0) }, 'resident', missing)
-  }
-  if (owner === 'js-heap') return heapTrend(resident, floors, now)
-  const answer = residentAnswer(resident, now)
+  const tooFew = lacksReadings(resident, sparse)
+  if (owner !== 'js-heap' || tooFew) return residentTrend(owner, resident, now, sparse)
+  return heapTrend(resident, floors, now)
+}
+
+/** What resident bytes alone show. */
+export function residentTrend(owner: Owner, resident: Series, now: number, sparse = false): OwnerTrend {
+  const tooFew = lacksReadings(resident, sparse)
+  if (tooFew) return describe(owner, { kind: 'unknown', points: resident.since(0) }, 'resident', tooFew)
   const missing =
     now < SHORTEST_RUN_MS
       ? `needs a run of at least ${SHORTEST_RUN_MS / 1000} s`
       : 'growth is too small or too irregular so far to tell: needs a longer run'
-  return describe(owner, answer, 'resident', missing)
+  return describe(owner, residentAnswer(resident, now), 'resident', missing)
+}
+
+/** How many more readings a series needs, in words; '' where it has enough. */
+function lacksReadings({ count }: Series, sparse: boolean): string {
+  const lacking = (sparse ? SPARSE_NEEDED : READINGS_NEEDED) - count
+  if (lacking <= 0) return ''
+  return sparse
+    ? `needs ${plural(lacking, 'more walk')} of the allocator's memory`
+    : `needs ${plural(lacking, 'more reading')}`
 }
 
 /**

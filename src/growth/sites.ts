@@ -75,6 +75,11 @@ export function isCache({ def }: GrowingSite): boolean {
   return def.kind === 'cache'
 }
 
+/** The regions that allocate there, each once. */
+export function regionsOf(sites: GrowingSite[]): string[] {
+  return [...new Set(sites.map(({ def }) => def.region))]
+}
+
 /** The sites to blame for the growth of `owner`, as a verdict has them. */
 export function accused(growing: GrowingSite[], owner: Owner): Site[] {
   return growing

@@ -30,6 +30,8 @@ export interface HeapReading {
   total: number
   external: number
   arrayBuffers: number
+  /** As much as V8 lets the heap grow. */
+  limit?: number
 }
 
 /** What a region has cost since the start of the process: estimates over all calls from the measured ones. */

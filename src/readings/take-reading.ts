@@ -1,5 +1,6 @@
 /** Takes the one periodic reading that everything above is fed with: timeline, watch, detector. */
 
+import { getHeapStatistics } from 'node:v8'
 import { addonProblem } from '../binding.js'
 import type { Owner, OwnerBytes } from '../owners.js'
 import { arrayBuffersIn } from './array-buffers.js'
@@ -9,9 +10,12 @@ import { type LedgerNumbers, readLedgerNumbers, type Walk } from './raw-ledger.j
 import type { AllocatorReading, HeapReading, Reading } from './reading.js'
 import { usage } from './usage.js'
 
+/** Fixed when the isolate was made. */
+const HEAP_LIMIT = getHeapStatistics().heap_size_limit
+
 function heapReading(): HeapReading {
   const { heapUsed, heapTotal, external, arrayBuffers } = process.memoryUsage()
-  return { used: heapUsed, total: heapTotal, external, arrayBuffers }
+  return { used: heapUsed, total: heapTotal, external, arrayBuffers, limit: HEAP_LIMIT }
 }
 
 /** Without the addon: what Node itself knows, the rest unexplained. */

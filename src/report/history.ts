@@ -5,7 +5,7 @@
  */
 
 import { OWNERS, type OwnerBytes } from '../owners.js'
-import type { MemoryLimit, Reading, RegionLine } from '../readings/reading.js'
+import type { AllocatorReading, MemoryLimit, Reading, RegionLine } from '../readings/reading.js'
 
 const MOST_POINTS = 400
 
@@ -24,6 +24,8 @@ export class History {
   peakRss = 0
   regions: Record<string, RegionLine> = {}
   limit: MemoryLimit | undefined
+  /** As it was found last. */
+  allocator: AllocatorReading | undefined
   #thinned: Point[] = []
   #readingsPerPoint = 1
   #readingsInLast = 0
@@ -37,6 +39,7 @@ export class History {
     this.peakRss = Math.max(this.peakRss, rss)
     this.regions = reading.regions ?? this.regions
     this.limit = reading.limit ?? this.limit
+    this.allocator = reading.allocator ?? this.allocator
     this.#keep(point)
   }
 

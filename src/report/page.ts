@@ -11,7 +11,16 @@ import { type History, hasOwners } from './history.js'
 import { HOVER } from './hover.js'
 import { Html, html, jsonScript } from './html.js'
 import { STYLE } from './style.js'
-import { growthWords, headline, intervalWords, LIMIT_SOURCE, limitWords, OWNER_MEANING, sentence } from './wording.js'
+import {
+  growthWords,
+  headline,
+  intervalWords,
+  isGrowing,
+  LIMIT_SOURCE,
+  limitWords,
+  OWNER_MEANING,
+  sentence,
+} from './wording.js'
 
 const MOST_REGIONS = 50
 
@@ -79,9 +88,14 @@ function facts(verdict: Verdict, { first, last, peakRss }: History): Html {
   const main = verdict.causes[0]
   return html`<dl class="facts">
 ${fact('RSS', `${formatBytes(first!.rss)} → ${formatBytes(last!.rss)}`, `${change}, peak ${formatBytes(peakRss)}`)}
-${main && main.kind !== 'warm-up' ? fact(main.owner, formatRate(main.growth.bytesPerHour), `${intervalWords(main.growth)} (95 %)`) : null}
+${main && main.kind !== 'warm-up' ? causeFact(main) : null}
 ${limitFact(verdict.limit)}
 </dl>`
+}
+
+function causeFact({ owner, growth, heldBytes }: Cause): Html {
+  if (heldBytes !== undefined && !isGrowing(growth)) return fact(owner, formatBytes(heldBytes), 'held all the time')
+  return fact(owner, formatRate(growth.bytesPerHour), `${intervalWords(growth)} (95 %)`)
 }
 
 function limitFact(limit: Verdict['limit']): Html | null {

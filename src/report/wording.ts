@@ -4,6 +4,7 @@ import { basename } from 'node:path'
 import { jsCallers, siteName } from '../growth/sites.js'
 import type { Cause, GrowthRate, Site, StackFrame, Verdict } from '../growth/verdict.js'
 import { OWNERS, type Owner } from '../owners.js'
+import type { AllocatorReading } from '../readings/reading.js'
 import { formatBytes, formatDuration, formatRate } from '../units.js'
 
 /** What each owner is, in the words of somebody who has never read tidemark's documents. */
@@ -12,8 +13,8 @@ export const OWNER_MEANING: Record<Owner, string> = {
   'js-code': 'machine code made by V8',
   'array-buffers': 'Buffers and ArrayBuffers',
   wasm: 'WebAssembly memories',
-  malloc: 'native memory, freed but kept included',
-  'malloc-free': 'freed, but kept by the allocator',
+  malloc: 'native memory in use',
+  'malloc-free': 'freed, and kept by the allocator',
   'thread-stacks': 'thread stacks',
   mmap: 'memory mapped by native code',
   program: 'private data of binaries',
@@ -32,7 +33,7 @@ export function headline(verdict: Verdict): string {
         ? `${main.owner} grows by ${formatRate(main.growth.bytesPerHour)} and goes on growing${mostlyFrom(main)}`
         : 'memory grows and goes on growing'
     case 'retention':
-      return 'the allocator keeps memory that the program has freed; what is in use does not grow'
+      return main ? retentionWords(main) : 'the allocator keeps memory that the program has freed'
     case 'warm-up':
       return main ? `${main.owner} grew at first, then settled` : 'memory grew at first, then settled'
     case 'steady':
@@ -40,6 +41,23 @@ export function headline(verdict: Verdict): string {
     case 'unknown':
       return 'not enough evidence yet for a verdict'
   }
+}
+
+function retentionWords({ heldBytes, growth }: Cause): string {
+  const held = heldBytes === undefined ? 'memory' : formatBytes(heldBytes)
+  const more = isGrowing(growth) ? `, and ${formatRate(growth.bytesPerHour)} more` : ''
+  return `the allocator keeps ${held} that the program has freed${more}`
+}
+
+/** Surely more than 0. */
+export function isGrowing({ low }: GrowthRate): boolean {
+  return low > 0
+}
+
+/** What an allocator keeps, and would give back. */
+export function allocatorWords({ name, free, trimmable }: AllocatorReading): string {
+  const trim = Number.isNaN(trimmable) ? '' : `; trim would give back ${formatBytes(trimmable)}`
+  return `${name} keeps ${formatBytes(free)} free${trim}`
 }
 
 /** Of the growth of a cause, to be named for all of it. */

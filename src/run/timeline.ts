@@ -321,9 +321,9 @@ function toAllocator(value: unknown): AllocatorReading | undefined {
 
 function toHeap(value: unknown): HeapReading | undefined {
   if (!isRecord(value)) return undefined
-  const { used, total, external, arrayBuffers } = value
+  const { used, total, external, arrayBuffers, limit } = value
   if (!isAmount(used) || !isAmount(total) || !isAmount(external) || !isAmount(arrayBuffers)) return undefined
-  return { used, total, external, arrayBuffers }
+  return { used, total, external, arrayBuffers, ...(isAmount(limit) && { limit }) }
 }
 
 function toMajorGc(value: unknown): Reading['majorGc'] {

@@ -64,6 +64,13 @@ test('the page needs nothing from outside and says so to the browser', () => {
   assert.match(page, /Content-Security-Policy" content="default-src 'none'/)
 })
 
+test('memory that is held and does not grow is a number of bytes, not a rate', () => {
+  const held = { owner: 'malloc-free', kind: 'retention', heldBytes: 25 * MIB, sites: [], remedy: '' } as const
+  const cause = { ...held, sites: [], growth: { bytesPerHour: 0, low: 0, high: 0 } }
+  const page = renderReport({ ...run(5), verdict: { ...VERDICT, kind: 'retention', causes: [cause] } })
+  assert.match(page, /<dt>malloc-free<\/dt><dd>25 MiB<small>held all the time<\/small>/)
+})
+
 test('verdict, chart, owners, limit, remedy and evidence are there without the script', () => {
   const page = renderReport(run(20)).replace(/<script[\s\S]*?<\/script>/g, '')
   for (const part of [

@@ -146,6 +146,54 @@ test('of an unknown verdict the reason is said for what changed most', () => {
   assert.doesNotMatch(text, /file unknown/)
 })
 
+const RETENTION: Verdict = {
+  version: 1,
+  kind: 'retention',
+  causes: [
+    {
+      owner: 'malloc-free',
+      kind: 'retention',
+      growth: { bytesPerHour: 0, low: -MIB, high: MIB },
+      heldBytes: 280 * MIB,
+      sites: [],
+      remedy: 'Set it free.',
+    },
+  ],
+  limit: null,
+  evidence: [],
+}
+
+function historyOf(free: number, trimmable = free): History {
+  const seen = history(20, () => ({ malloc: 11 * MIB, 'malloc-free': free }))
+  const held = { name: 'glibc', live: 11 * MIB, free, trimmable, inThreadArenas: 0 } as const
+  seen.add({ ...seen.last!, t: 20_000, file: 0, shmem: 0, swap: 0, allocator: held })
+  return seen
+}
+
+test('memory that the allocator keeps is said in bytes, and what trim would give back', () => {
+  const text = summarise({ verdict: RETENTION, history: historyOf(287 * MIB, 192 * MIB) }, plain)
+  for (const part of [
+    /RETENTION +The allocator keeps 280 MiB that the program has freed$/m,
+    /malloc-free +0 B +\S+ +retention: 280 MiB held all the time$/m,
+    /allocator +glibc keeps 287 MiB free; trim would give back 192 MiB$/m,
+    /Set it free/,
+  ]) {
+    assert.match(text, part)
+  }
+  const growth = { bytesPerHour: 3600 * MIB, low: 3500 * MIB, high: 3700 * MIB }
+  const growing = { ...RETENTION, causes: [{ ...RETENTION.causes[0]!, growth }] }
+  const more = summarise({ verdict: growing, history: historyOf(287 * MIB, Number.NaN) }, plain)
+  assert.match(more, /keeps 280 MiB that the program has freed, and 1 MiB\/s more$/m)
+  assert.match(more, /retention: 1 MiB\/s \(996 KiB to 1 MiB\)$/m)
+  assert.match(more, /allocator +glibc keeps 287 MiB free$/m)
+})
+
+test('the allocator has a line only where what it keeps is worth one', () => {
+  assert.doesNotMatch(summarise({ verdict: LEAK, history: historyOf(20 * MIB) }, plain), /allocator/)
+  assert.match(summarise({ verdict: LEAK, history: historyOf(40 * MIB) }, plain), /allocator +glibc keeps 40 MiB free/)
+  assert.match(summarise({ verdict: RETENTION, history: historyOf(20 * MIB) }, plain), /allocator +glibc keeps 20 MiB/)
+})
+
 test('one reading without owners is enough for a summary', () => {
   const seen = new History()
   seen.add({ t: 0, rss: MIB, anon: Number.NaN, file: Number.NaN, shmem: Number.NaN, swap: Number.NaN, owners: {} })

@@ -37,7 +37,7 @@ test('what was written is read again, with the run on the first line', (t) => {
     ...reading(2),
     carried: ['malloc', 'malloc-free'],
     allocator: { name: 'glibc', live: 20, free: 30, trimmable: 10, inThreadArenas: 5 },
-    heap: { used: 1, total: 2, external: 3, arrayBuffers: 4 },
+    heap: { used: 1, total: 2, external: 3, arrayBuffers: 4, limit: 6 },
     majorGc: { count: 1, usedAfter: 5 },
     limit: { bytes: 9, source: 'cgroup', used: 3 },
     regions: { 'GET /': { calls: 2, measured: 1, wallMs: 3, cpuMs: 2, rss: -5, anon: 4 } },

@@ -1,0 +1,47 @@
+/** Decides what an owner's allocation sites say of it, where its own series does not know, or does not know better. Pure. */
+
+import type { Owner } from '../owners.js'
+import type { OwnerTrend } from './owner-trend.js'
+import { type GrowingSite, isCache, regionsOf, together } from './sites.js'
+
+/**
+ * Sites that leak make a leak of an owner that is unknown. And where nothing but
+ * declared caches grows, and by enough to account for all of it, nobody is accused before those are full.
+ */
+export function withSites(trend: OwnerTrend, growing: GrowingSite[]): OwnerTrend {
+  const sites = growing.filter(({ def }) => def.owner === trend.owner)
+  const caches = sites.filter(isCache)
+  const others = sites.filter((site) => !isCache(site))
+  const leaks = others.filter((site) => site.trend.kind === 'leak')
+  if (trend.kind === 'unknown' && leaks.length > 0) return leakOf(trend.owner, leaks)
+  if (trend.kind !== 'leak' || caches.length === 0 || others.length > 0) return trend
+  const { bytesPerHour, bytesPerHourError } = together(caches)
+  if (bytesPerHour + 2 * bytesPerHourError < trend.growth!.low) return trend
+  const names = regionsOf(caches)
+    .map((region) => `'${region}'`)
+    .join(', ')
+  return {
+    ...trend,
+    kind: 'unknown',
+    missing: `grows with region ${names}, declared a cache: needs a run until that is full`,
+  }
+}
+
+function leakOf(owner: Owner, leaks: GrowingSite[]): OwnerTrend {
+  const { bytesPerHour, bytesPerHourError } = together(leaks)
+  const sum = (of: (site: GrowingSite) => number) => leaks.reduce((total, site) => total + of(site), 0)
+  return {
+    owner,
+    kind: 'leak',
+    growth: {
+      bytesPerHour,
+      low: bytesPerHour - 1.96 * bytesPerHourError,
+      high: bytesPerHour + 1.96 * bytesPerHourError,
+    },
+    from: sum(({ trend }) => trend.from),
+    to: sum(({ trend }) => trend.to),
+    windowMs: Math.max(...leaks.map(({ trend }) => trend.windowMs)),
+    series: 'live at its sites',
+    mayBeWarmUp: leaks.every(({ trend }) => trend.mayBeWarmUp),
+  }
+}
