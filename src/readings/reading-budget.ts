@@ -26,8 +26,8 @@ const RELEASED_MS = 20e3
 export class ReadingBudget {
   readonly #allowance: Allowance
   readonly #startedAt: number
-  #spentMs = 0
-  /** What the last one of each depth has cost; 0 before. */
+  readonly #spentMs = { whole: 0, light: 0 }
+  /** What the last one of each depth has cost; 0 before: one that has not been tried yet is tried. */
   readonly #costMs = { whole: 0, light: 0 }
 
   /** @param now ms, of a clock that does not go back */
@@ -36,17 +36,18 @@ export class ReadingBudget {
     this.#startedAt = now
   }
 
-  /** How deep a reading may look now. */
+  /** How deep a reading may look now. Light ones take half at most: a second each of them would leave nothing for a walk. */
   depth(now: number): Depth {
-    const left = this.#allowedMs(now) - this.#spentMs
-    // One that has not been tried yet is tried.
-    if (this.#costMs.whole <= Math.max(0, left)) return 'whole'
-    return this.#costMs.light <= Math.max(0, left) ? 'light' : 'none'
+    const allowed = this.#allowedMs(now)
+    const { whole, light } = this.#spentMs
+    const left = Math.max(0, allowed - whole - light)
+    if (this.#costMs.whole <= left) return 'whole'
+    return this.#costMs.light <= Math.min(left, Math.max(0, allowed / 2 - light)) ? 'light' : 'none'
   }
 
   spent(depth: Exclude<Depth, 'none'>, costMs: number): void {
     this.#costMs[depth] = costMs
-    this.#spentMs += costMs
+    this.#spentMs[depth] += costMs
   }
 
   #allowedMs(now: number): number {
