@@ -15,6 +15,7 @@ export {
   rusage,
   status,
   TidemarkError,
+  trim,
   usage,
   watch,
 } from './index.js'

@@ -27,6 +27,7 @@ export type {
   SiteLine,
 } from './readings/reading.js'
 export { type ResourceUsage, rusage } from './readings/rusage.js'
+export { type Trim, type TrimOptions, type TrimPrediction, trim } from './readings/trim.js'
 export { type Usage, usage } from './readings/usage.js'
 export { type AnyFunction, type RegionFunction, type RegionHandle, region } from './regions/region.js'
 export type { RegionReport, RegionRow } from './regions/report.js'

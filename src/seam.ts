@@ -102,13 +102,19 @@ export const LEDGER = {
   moved: 7,
   /** Of the pool thread. */
   cpuMs: 8,
-  /** 1 where malloc's memory was walked: then `malloc-free` and `mmap` are told from `malloc`. */
+  /** 1 where glibc's heaps were walked: then `malloc-free` and `mmap` are told from `malloc`. */
   walked: 9,
   /** Blocks that malloc mapped one by one: how many, their size, and what of them is resident. */
   blocks: 10,
   blockBytes: 11,
   blockResident: 12,
-  owners: 13,
+  /** In ALLOCATORS of readings/reading.ts, after `unknown`. */
+  allocator: 13,
+  /** What an allocator other than glibc's says of itself, of this process: live bytes, its own, and those it would give back; or NaN. */
+  allocatorLive: 14,
+  allocatorMetadata: 15,
+  allocatorReleasable: 16,
+  owners: 17,
 } as const
 
 /** Cells of a row of `RawLedger.arenas`: one malloc arena of glibc. Bytes, resident except for `liveBytes`. */
@@ -136,6 +142,18 @@ export interface RawLedger {
   cells: Float64Array
   arenas: Float64Array
 }
+
+/** What releaseFreeMemory gives: bytes right before and after the call, and how long it took. */
+export const RELEASE = {
+  rssBefore: 0,
+  rssAfter: 1,
+  anonBefore: 2,
+  anonAfter: 3,
+  /** What the allocator says it holds free; NaN where it does not say. */
+  freeBefore: 4,
+  freeAfter: 5,
+  ms: 6,
+} as const
 
 /** How residency was counted: the `source` of a ledger. */
 export const RESIDENCY_SOURCES = ['mincore', 'pagemap-scan', 'pagemap'] as const
@@ -256,8 +274,15 @@ export interface Capabilities {
   pagemapScan: boolean
   /** `glibc 2.36`, or `musl`. */
   libc: string
-  /** Whose malloc answers: `glibc`, `musl`, `jemalloc`, `mimalloc`, `tcmalloc`. */
+  /** Whose malloc answers: `glibc`, `musl`, `jemalloc`, `mimalloc`, `tcmalloc`; `unknown` for any other. */
   allocator: string
+  /** What tells how many bytes of its blocks are in use; '' where nothing does. */
+  allocatorAsked: string
+  /** In that number: `low`, or `none` where there is no such number; and why. */
+  allocatorConfidence: string
+  allocatorWhy: string
+  /** The call that gives back what it holds free; '' where it has none. */
+  allocatorRelease: string
   pageSize: number
   /** A cached fd survives fork safely (MADV_WIPEONFORK, Linux 4.14 and later). */
   wipeOnFork: boolean
@@ -287,6 +312,8 @@ export interface Binding {
   /** The same, summed by owner, with a walk over malloc's memory or without. Reject with a NativeFailure. */
   readLedger(pid: number): Promise<RawLedger>
   readLightLedger(pid: number): Promise<RawLedger>
+  /** Has the allocator give back what it holds free: see RELEASE. On a pool thread, one at a time; the argument is not used. Rejects with a NativeFailure. */
+  releaseFreeMemory(_: number): Promise<Float64Array>
   capabilities(): Capabilities
   /** Hooks the allocators and takes samples. 0 or an errno: ENOSYS no malloc to hook, EALREADY, ENOMEM. */
   startSampling(intervalBytes: number, liveCapacity: number): number

@@ -37,7 +37,7 @@ export function status(): Status {
   const capabilities = binding.capabilities()
   const missing = `not available: ${addonProblem}`
   const native = addonProblem === null
-  const { allocator, pagemapScan } = capabilities
+  const { pagemapScan } = capabilities
   return {
     tidemark: version(),
     node: process.version,
@@ -50,11 +50,18 @@ export function status(): Status {
       owners: native
         ? `maps with mincore; of other processes with ${pagemapScan ? 'PAGEMAP_SCAN' : 'pagemap'}`
         : 'process.memoryUsage(), the rest unexplained',
-      malloc: allocator === 'glibc' ? 'mallinfo2' : native ? `not available: the allocator is ${allocator}` : missing,
+      malloc: native ? mallocWords(capabilities) : missing,
     },
     profiler: { ...binding.samplingStatus(), stacks: stacksStatus() },
     limit: memoryLimit(),
   }
+}
+
+/** Whose malloc it is, how it is asked for its live bytes, and what the answer is worth. */
+function mallocWords(capabilities: Capabilities): string {
+  const { allocator, allocatorAsked, allocatorConfidence, allocatorWhy } = capabilities
+  const asked = allocatorAsked === '' ? 'cannot be asked' : `asked by ${allocatorAsked}`
+  return `${allocator}, ${asked}; confidence in its live bytes: ${allocatorConfidence}, because ${allocatorWhy}`
 }
 
 export interface ProcessStatus {

@@ -5,7 +5,7 @@
   'targets': [
     {
       'target_name': 'floors',
-      'sources': ['floors.cc', '<!@(sed -nE "s,^native/(base|proc|ledger)/,../../&,p" ../../native/sources.txt)'],
+      'sources': ['floors.cc', '<!@(sed -nE "s,^native/(base|proc|allocator|ledger)/,../../&,p" ../../native/sources.txt)'],
       'include_dirs': ['../../native'],
       'defines': ['NAPI_VERSION=8', 'NDEBUG'],
       'cflags_cc': ['<!@(grep "^-" ../../native/flags.txt)', '-O2'],

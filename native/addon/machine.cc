@@ -1,11 +1,9 @@
 #include "addon/machine.h"
 
-#include <dlfcn.h>
-
-#include <cstring>
 #include <string>
 
 #include "addon/thread_data.h"
+#include "allocator/allocator_counters.h"
 #include "base/own_mapping.h"
 #include "proc/residency.h"
 #include "proc/statm.h"
@@ -18,11 +16,6 @@ struct Mallinfo2 {
   size_t arena, ordblks, smblks, hblks, hblkhd, usmblks, fsmblks, uordblks, fordblks, keepcost;
 };
 
-template <class Function>
-Function Find(const char* name) noexcept {
-  return reinterpret_cast<Function>(dlsym(RTLD_DEFAULT, name));
-}
-
 using VersionFunction = const char* (*)();
 
 VersionFunction GlibcVersion() noexcept { return Find<VersionFunction>("gnu_get_libc_version"); }
@@ -32,7 +25,13 @@ Napi::Value Capabilities(const Napi::CallbackInfo& info) {
   const VersionFunction version = GlibcVersion();
   result.Set("pagemapScan", HasPagemapScan());
   result.Set("libc", version != nullptr ? std::string("glibc ") + version() : std::string("musl"));
-  result.Set("allocator", AllocatorName());
+  const Allocator allocator = OwnAllocator();
+  const AllocatorFacts& facts = FactsOf(allocator);
+  result.Set("allocator", NameOf(allocator));
+  result.Set("allocatorAsked", facts.asked);
+  result.Set("allocatorConfidence", facts.confidence);
+  result.Set("allocatorWhy", facts.why);
+  result.Set("allocatorRelease", facts.release);
   result.Set("pageSize", static_cast<double>(PageSize()));
   result.Set("wipeOnFork", KeepsDescriptor());
   return result;
@@ -40,21 +39,9 @@ Napi::Value Capabilities(const Napi::CallbackInfo& info) {
 
 }  // namespace
 
-const char* AllocatorName() noexcept {
-  static const char* const name = [] {
-    if (Find<void*>("mallctl") != nullptr) return "jemalloc";
-    if (Find<void*>("mi_version") != nullptr) return "mimalloc";
-    if (Find<void*>("tc_version") != nullptr || Find<void*>("MallocExtension_Internal_GetNumericProperty") != nullptr) {
-      return "tcmalloc";
-    }
-    return GlibcVersion() != nullptr ? "glibc" : "musl";
-  }();
-  return name;
-}
-
 bool ReadMallocInfo(MallocInfo& info) noexcept {
   static const auto mallinfo2 = Find<Mallinfo2 (*)()>("mallinfo2");
-  if (mallinfo2 == nullptr || std::strcmp(AllocatorName(), "glibc") != 0) return false;
+  if (mallinfo2 == nullptr || OwnAllocator() != Allocator::kGlibc) return false;
   const Mallinfo2 m = mallinfo2();
   info.in_use = static_cast<double>(m.uordblks + m.hblkhd);
   info.free = static_cast<double>(m.fordblks);

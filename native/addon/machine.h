@@ -1,4 +1,4 @@
-// What this process runs on: its libc and its allocator, found by name at run time because one binary serves all.
+// What this process runs on, and the counters of its C library, found by name at run time because one binary serves all.
 #pragma once
 
 namespace tidemark {
@@ -14,8 +14,5 @@ struct MallocInfo {
 // mallinfo2(3), glibc 2.33 and later. Walks every free chunk under its arena's lock: 44 ms with 500,000 of them.
 // False where the allocator is another one: glibc's counters are then zeros that mean nothing.
 bool ReadMallocInfo(MallocInfo& info) noexcept;
-
-// "glibc", "musl", "jemalloc", "mimalloc" or "tcmalloc".
-const char* AllocatorName() noexcept;
 
 }  // namespace tidemark

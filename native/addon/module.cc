@@ -16,6 +16,7 @@ Napi::Object Initialize(Napi::Env env, Napi::Object exports) {
   ExportTables(env, exports);
   ExportProfiler(env, exports);
   ExportMachine(env, exports);
+  ExportAllocator(env, exports);
   return exports;
 }
 

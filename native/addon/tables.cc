@@ -93,7 +93,11 @@ struct LedgerJob {
                               ledger.walked ? 1.0 : 0.0,
                               static_cast<double>(ledger.anonymous.blocks),
                               static_cast<double>(ledger.anonymous.blocks_virtual),
-                              static_cast<double>(ledger.anonymous.blocks_resident)};
+                              static_cast<double>(ledger.anonymous.blocks_resident),
+                              static_cast<double>(ledger.allocator),
+                              ledger.counters.live,
+                              ledger.counters.metadata,
+                              ledger.counters.releasable};
     constexpr size_t kNumbers = sizeof numbers / sizeof *numbers;
     Napi::Float64Array cells;
     double* cell = NewNumbers(env, kNumbers + static_cast<size_t>(Owner::kCount), cells);

@@ -26,5 +26,6 @@ void ExportHotReadings(Napi::Env env, Napi::Object exports);
 void ExportTables(Napi::Env env, Napi::Object exports);
 void ExportProfiler(Napi::Env env, Napi::Object exports);
 void ExportMachine(Napi::Env env, Napi::Object exports);
+void ExportAllocator(Napi::Env env, Napi::Object exports);
 
 }  // namespace tidemark

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cmath>
 
 #include "ledger/bss.h"
 
@@ -142,13 +143,15 @@ class PoolWalk {
   char header_[4096];
 };
 
-bool IsGlibc(const StringTable& names) noexcept {
-  for (size_t i = 0; i < names.size(); i++) {
-    for (const std::string_view other : {"/libjemalloc", "/libmimalloc", "/libtcmalloc", "/ld-musl"}) {
-      if (names.At(i).find(other) != std::string_view::npos) return false;
-    }
-  }
-  return true;
+// Other allocators keep their memory in mappings of their own, among which nothing tells what native code has mapped
+// directly. Their counters are virtual: right as far as the program touches what it allocates.
+void SplitByCounters(const AllocatorCounters& counters, double (&bytes)[static_cast<size_t>(Owner::kCount)]) noexcept {
+  double& malloc = bytes[static_cast<size_t>(Owner::kMalloc)];
+  if (std::isnan(counters.live)) return;
+  const double metadata = std::isnan(counters.metadata) ? 0 : counters.metadata;
+  const double live = std::min(malloc, counters.live + metadata);
+  bytes[static_cast<size_t>(Owner::kMallocFree)] += malloc - live;
+  malloc = live;
 }
 
 }  // namespace
@@ -188,7 +191,9 @@ Failure ReadLedger(pid_t pid, Depth depth, Ledger& ledger) noexcept {
   const Failure no_memory = FailureAt(ProcPath(pid, "maps"), ENOMEM);
   if (!AssignGrowth(pid, table, owners, &pools)) return no_memory;
 
-  if (depth == Depth::kWhole && IsGlibc(table.names)) {
+  ledger.allocator = pid == 0 ? OwnAllocator() : AllocatorFromMappings(table.names);
+  // Where nothing tells, a heap of glibc's is looked for: what is none has no chunks.
+  if (depth == Depth::kWhole && (ledger.allocator == Allocator::kGlibc || ledger.allocator == Allocator::kUnknown)) {
     PoolWalk walk(pid, table, ledger);
     ledger.walked = walk.IsPossible();
     for (size_t i = 0; ledger.walked && i < table.rows.size(); i++) {
@@ -207,12 +212,17 @@ Failure ReadLedger(pid_t pid, Depth depth, Ledger& ledger) noexcept {
   ledger.mappings = table.rows.size();
   ledger.source = table.source;
 
+  const bool is_foreign = ledger.allocator != Allocator::kUnknown && ledger.allocator != Allocator::kGlibc;
   const auto of = [&](Owner owner) -> double& { return ledger.bytes[static_cast<size_t>(owner)]; };
   for (size_t i = 0; i < table.rows.size(); i++) {
     if (ledger.walked && pools[i] != Pool::kNone) continue;
     // Pages of files and of shared memory are known in total only; a copied page of a memfd is anonymous all the same.
-    const Owner owner = owners[i] == Owner::kFile || owners[i] == Owner::kShmem ? Owner::kProgram : owners[i];
+    Owner owner = owners[i] == Owner::kFile || owners[i] == Owner::kShmem ? Owner::kProgram : owners[i];
+    if (owner == Owner::kMmap && is_foreign && pools[i] == Pool::kAnonymous) owner = Owner::kMalloc;
     of(owner) += static_cast<double>(table.rows[i].anon);
+  }
+  if (is_foreign && pid == 0 && depth == Depth::kWhole && ReadAllocatorCounters(ledger.counters)) {
+    SplitByCounters(ledger.counters, ledger.bytes);
   }
   of(Owner::kFile) = ledger.usage.file - ledger.shmem;
   of(Owner::kShmem) = ledger.shmem;

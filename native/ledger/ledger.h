@@ -4,6 +4,7 @@
 // malloc's memory, to tell live blocks from freed ones and both from what native code has mapped for itself.
 #pragma once
 
+#include "allocator/allocator_counters.h"
 #include "ledger/glibc_heap.h"
 #include "ledger/owners.h"
 #include "proc/growth_table.h"
@@ -28,10 +29,15 @@ struct Ledger {
   size_t mappings;
   ResidencySource source;
 
-  // Of a ledger that walked malloc's memory; else all of that is `malloc`.
+  Allocator allocator;  // of another process as its libraries tell
+
+  // Of a whole ledger, where malloc is glibc's.
   bool walked;
   MappedArray<ArenaSums> arenas;
   AnonymousSums anonymous;
+
+  // Of a whole ledger of this process, where malloc is another's: what that one says of itself.
+  AllocatorCounters counters;
 
   double cpu_nanos;  // of the calling thread
 };
@@ -43,7 +49,6 @@ bool AssignGrowthOwners(pid_t pid, const GrowthTable& table, MappedArray<Owner>&
 // Into the kOwner cell of each row.
 bool AssignSmapsOwners(pid_t pid, SmapsTable& table) noexcept;
 
-// A whole ledger is no deeper than a light one where malloc is not glibc's, or memory may not be read (`walked`).
 Failure ReadLedger(pid_t pid, Depth depth, Ledger& ledger) noexcept;
 
 }  // namespace tidemark

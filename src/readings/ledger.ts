@@ -1,10 +1,11 @@
-import { addonProblem, binding } from '../binding.js'
+import { addonProblem } from '../binding.js'
 import { TidemarkError } from '../errors.js'
 import type { Owner, OwnerBytes } from '../owners.js'
 import { formatBytes } from '../units.js'
-import { arrayBuffersIn, type Pool } from './array-buffers.js'
+import { arrayBuffersIn } from './array-buffers.js'
 import { checkPid } from './pid.js'
-import { type Arena, type LedgerNumbers, readLedgerNumbers, type Walk } from './raw-ledger.js'
+import { type Arena, type LedgerNumbers, readLedgerNumbers } from './raw-ledger.js'
+import { livePool } from './take-reading.js'
 
 /** Bytes between which the truth lies, where one of the owners cannot be told from another to the byte. */
 export interface Uncertainty {
@@ -58,30 +59,28 @@ export async function ledger(options: LedgerOptions = {}): Promise<Ledger> {
   const pid = checkPid(options.pid)
   if (addonProblem !== null) throw new TidemarkError('ERR_TIDEMARK_UNSUPPORTED', addonProblem)
   const numbers = await readLedgerNumbers(pid, 'whole')
-  const { owners, walk, rss } = numbers
+  const { owners, walk, counters, rss, allocator } = numbers
   const confidence: Ledger['confidence'] = {}
   const notes: string[] = []
-  if (pid === 0) splitArrayBuffers(owners, walk, confidence)
+  if (counters) confidence['malloc-free'] = countersUncertainty(numbers, counters.live)
+  if (pid === 0) splitArrayBuffers(numbers, confidence)
   else if (owners['js-heap']! > 0) {
     notes.push(
       'Seen from outside, malloc includes Buffers and ArrayBuffers, and nothing is told apart as the profiler’s.',
     )
   }
-  if (walk === null) {
-    notes.push('Live blocks are not told from freed ones: malloc is all that the allocator may hold.')
-  }
-  notes.push(...unexplainedNotes(numbers))
+  notes.push(...allocatorNotes(numbers), ...unexplainedNotes(numbers))
   return {
     pid: options.pid ?? process.pid,
     rss,
     owners,
     unexplained: owners.unexplained!,
     confidence,
-    trimmable: walk ? walk.trimmable : Number.NaN,
+    trimmable: walk ? walk.trimmable : (counters?.releasable ?? Number.NaN),
     allocator: {
-      name: pid === 0 ? binding.capabilities().allocator : walk ? 'glibc' : 'unknown',
-      live: walk ? walk.live.resident : null,
-      free: walk ? walk.free : null,
+      name: allocator,
+      live: walk ? walk.live.resident : counters ? owners.malloc! : null,
+      free: walk || counters ? owners['malloc-free']! : null,
       arenas: walk ? walk.arenas : [],
       blocks: walk ? walk.blocks : { count: 0, bytes: 0, resident: 0 },
     },
@@ -90,8 +89,9 @@ export async function ledger(options: LedgerOptions = {}): Promise<Ledger> {
 }
 
 /** Of this isolate: those of workers are counted by the workers, and are malloc's here. */
-function splitArrayBuffers(owners: OwnerBytes, walk: Walk | null, confidence: Ledger['confidence']): void {
-  const pool: Pool = walk ? walk.live : { resident: owners.malloc!, bytes: owners.malloc! }
+function splitArrayBuffers(numbers: LedgerNumbers, confidence: Ledger['confidence']): void {
+  const { owners } = numbers
+  const pool = livePool(numbers)
   const { low, likely, high } = arrayBuffersIn(pool, process.memoryUsage().arrayBuffers)
   const others = owners['array-buffers'] ?? 0
   const malloc = owners.malloc ?? 0
@@ -103,6 +103,31 @@ function splitArrayBuffers(owners: OwnerBytes, walk: Walk | null, confidence: Le
   confidence.malloc = { low: malloc - high, high: malloc - low, why }
 }
 
+/** The counters of other allocators count untouched memory as if it were resident: what is live may be less, and free more. */
+function countersUncertainty({ owners, allocator }: LedgerNumbers, live: number): Uncertainty {
+  const free = owners['malloc-free'] ?? 0
+  const pool = (owners.malloc ?? 0) + free
+  return {
+    low: free,
+    high: pool,
+    why: `${allocator} counts ${formatBytes(live)} in live blocks, touched or not, of ${formatBytes(pool)} resident; direct mappings of native code are counted as malloc’s`,
+  }
+}
+
+function allocatorNotes({ walk, counters, allocator, owners }: LedgerNumbers): string[] {
+  if (walk === null && counters === null) {
+    const whose = allocator === 'unknown' || allocator === 'glibc' ? 'The allocator’s memory could not be read' : allocator
+    return [`${whose}: live blocks are not told from freed ones, and malloc is all that the allocator may hold.`]
+  }
+  const found = (owners.malloc ?? 0) + (owners['malloc-free'] ?? 0)
+  const mapped = owners.mmap ?? 0
+  if (walk && mapped > LARGE && mapped > 10 * found) {
+    return [`malloc holds ${formatBytes(found)} only: the program probably has an allocator of its own, whose memory is mmap.`]
+  }
+  return []
+}
+
+const LARGE = 16 * 2 ** 20
 const WORTH_A_NOTE = 2 ** 20
 
 function unexplainedNotes({ owners, moved, walk }: LedgerNumbers): string[] {

@@ -4,6 +4,7 @@ import { binding } from '../binding.js'
 import { OWNERS, type OwnerBytes } from '../owners.js'
 import { ARENA_CELLS, LEDGER, type RawLedger } from '../seam.js'
 import { noMemoryError, procError } from './proc-error.js'
+import { ALLOCATORS, type AllocatorName } from './reading.js'
 
 /** One malloc arena of glibc. Resident bytes. */
 export interface Arena {
@@ -40,10 +41,17 @@ export interface LedgerNumbers {
   /** What RSS grew by while it was read. */
   moved: number
   cpuMs: number
-  /** They sum to `rss`. `malloc` holds ArrayBuffers too, and without a walk all that may be malloc's. */
+  /** They sum to `rss`. `malloc` holds ArrayBuffers too. */
   owners: OwnerBytes
+  /** Whose malloc it is; of another process as its libraries tell. */
+  allocator: 'unknown' | AllocatorName
+  /** Null where malloc is not glibc's, or its memory may not be read. */
   walk: Walk | null
+  /** What another allocator says of itself, of this process: bytes, untouched ones too. Null where it says nothing. */
+  counters: { live: number; releasable: number } | null
 }
+
+const NAMES = ['unknown', ...ALLOCATORS] as const
 
 /** @param pid 0 for this process */
 export async function readLedgerNumbers(pid: number, depth: 'light' | 'whole'): Promise<LedgerNumbers> {
@@ -69,7 +77,11 @@ export async function readLedgerNumbers(pid: number, depth: 'light' | 'whole'): 
     moved: cell('moved'),
     cpuMs: cell('cpuMs'),
     owners,
+    allocator: NAMES[cell('allocator')] ?? 'unknown',
     walk: cell('walked') === 1 ? toWalk(raw) : null,
+    counters: Number.isNaN(cell('allocatorLive'))
+      ? null
+      : { live: cell('allocatorLive') + cell('allocatorMetadata'), releasable: cell('allocatorReleasable') },
   }
 }
 

@@ -12,7 +12,7 @@ export interface MemoryLimit {
 
 /** What the program's allocator holds. Resident bytes. */
 export interface AllocatorReading {
-  name: (typeof ALLOCATORS)[number]
+  name: AllocatorName
   /** Blocks in use (Buffers' included), and freed ones that it keeps. */
   live: number
   free: number
@@ -22,7 +22,9 @@ export interface AllocatorReading {
   inThreadArenas: number
 }
 
+/** In the order of native/allocator/allocator.h. */
 export const ALLOCATORS = ['glibc', 'musl', 'jemalloc', 'mimalloc', 'tcmalloc'] as const
+export type AllocatorName = (typeof ALLOCATORS)[number]
 
 /** V8's own numbers, for the isolate that took the reading. Bytes; `external` and `arrayBuffers` count untouched pages too. */
 export interface HeapReading {

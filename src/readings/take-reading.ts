@@ -3,10 +3,10 @@
 import { getHeapStatistics } from 'node:v8'
 import { addonProblem } from '../binding.js'
 import type { Owner, OwnerBytes } from '../owners.js'
-import { arrayBuffersIn } from './array-buffers.js'
+import { arrayBuffersIn, type Pool } from './array-buffers.js'
 import { memoryLimit } from './limits.js'
 import { checkPid } from './pid.js'
-import { type LedgerNumbers, readLedgerNumbers, type Walk } from './raw-ledger.js'
+import { type LedgerNumbers, readLedgerNumbers } from './raw-ledger.js'
 import type { AllocatorReading, HeapReading, Reading } from './reading.js'
 import { usage } from './usage.js'
 
@@ -87,12 +87,10 @@ export async function takeWholeReading(options: TakeReadingOptions = {}): Promis
   if (pid === 0 && addonProblem !== null) return { reading: readingFromNode(), cpuMs: 0 }
   const numbers = await readLedgerNumbers(pid, 'whole')
   const reading = readingOf(numbers, options.pid)
-  const { walk, owners } = numbers
-  if (walk) reading.allocator = allocatorOf(walk)
+  const allocator = allocatorOf(numbers)
+  if (allocator) reading.allocator = allocator
   if (reading.heap) {
-    // Without a walk nobody knows what of the pool was never touched: all of it is.
-    const pool = walk ? walk.live : { resident: owners.malloc!, bytes: owners.malloc! }
-    moveToArrayBuffers(owners, arrayBuffersIn(pool, reading.heap.arrayBuffers).likely)
+    moveToArrayBuffers(numbers.owners, arrayBuffersIn(livePool(numbers), reading.heap.arrayBuffers).likely)
   }
   return { reading, cpuMs: numbers.cpuMs }
 }
@@ -106,8 +104,7 @@ export async function takeLightReading(before: Reading, options: TakeReadingOpti
   const reading = readingOf(numbers, options.pid)
   if (before.allocator) reading.carried = carryOn(numbers.owners, before.owners)
   else if (reading.heap) {
-    const pool = numbers.owners.malloc!
-    moveToArrayBuffers(numbers.owners, Math.min(reading.heap.arrayBuffers, pool))
+    moveToArrayBuffers(numbers.owners, arrayBuffersIn(livePool(numbers), reading.heap.arrayBuffers).likely)
   }
   return { reading, cpuMs: numbers.cpuMs }
 }
@@ -117,9 +114,23 @@ function readingOf({ rss, anon, file, shmem, swap, owners }: LedgerNumbers, pid:
   return checkPid(pid) === 0 ? { ...reading, heap: heapReading() } : reading
 }
 
-export function allocatorOf({ live, free, trimmable, arenas }: Walk): AllocatorReading {
-  const inThreadArenas = arenas.reduce((sum, arena) => sum + (arena.kind === 'thread' ? arena.free : 0), 0)
-  return { name: 'glibc', live: live.resident, free, trimmable, inThreadArenas }
+/** Undefined where live is not told from free. */
+function allocatorOf({ walk, counters, owners, allocator }: LedgerNumbers): AllocatorReading | undefined {
+  if (walk) {
+    const { live, free, trimmable, arenas } = walk
+    const inThreadArenas = arenas.reduce((sum, arena) => sum + (arena.kind === 'thread' ? arena.free : 0), 0)
+    return { name: 'glibc', live: live.resident, free, trimmable, inThreadArenas }
+  }
+  if (counters === null || allocator === 'unknown') return undefined
+  const { malloc: live = 0, 'malloc-free': free = 0 } = owners
+  return { name: allocator, live, free, trimmable: counters.releasable, inThreadArenas: 0 }
+}
+
+/** Live blocks, those of ArrayBuffers among them. Where nobody knows what was never touched, all of it is taken for touched. */
+export function livePool({ walk, counters, owners }: LedgerNumbers): Pool {
+  if (walk) return walk.live
+  const resident = owners.malloc ?? 0
+  return { resident, bytes: Math.max(resident, counters?.live ?? 0) }
 }
 
 function moveToArrayBuffers(owners: OwnerBytes, bytes: number): void {
