@@ -14,6 +14,7 @@
 #ifdef TIDEMARK_FIRST_GLIBC
 // libdl and libpthread until 2.34.
 __asm__(".symver dlsym, dlsym@" TIDEMARK_FIRST_GLIBC);
+__asm__(".symver dladdr, dladdr@" TIDEMARK_FIRST_GLIBC);
 __asm__(".symver dlopen, dlopen@" TIDEMARK_FIRST_GLIBC);
 __asm__(".symver pthread_create, pthread_create@" TIDEMARK_FIRST_GLIBC);
 __asm__(".symver pthread_join, pthread_join@" TIDEMARK_FIRST_GLIBC);

@@ -149,10 +149,7 @@ export const RELEASE = {
   rssAfter: 1,
   anonBefore: 2,
   anonAfter: 3,
-  /** What the allocator says it holds free; NaN where it does not say. */
-  freeBefore: 4,
-  freeAfter: 5,
-  ms: 6,
+  ms: 4,
 } as const
 
 /** How residency was counted: the `source` of a ledger. */

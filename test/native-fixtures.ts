@@ -23,6 +23,18 @@ export const noGlibc =
   (process.report.getReport() as { header: { glibcVersionRuntime?: string } }).header.glibcVersionRuntime ===
     undefined && 'needs glibc'
 
+const FOLDERS = ['/usr/lib/x86_64-linux-gnu', '/usr/lib/aarch64-linux-gnu', '/usr/lib64', '/usr/lib']
+
+/** Allocators to preload, each with its path, or with why it cannot be. */
+export const preloads = Object.entries({
+  jemalloc: 'libjemalloc.so.2',
+  mimalloc: 'libmimalloc.so.2',
+  tcmalloc: 'libtcmalloc_minimal.so.4',
+}).map(([name, file]) => {
+  const path = FOLDERS.map((folder) => `${folder}/${file}`).find((candidate) => existsSync(candidate))
+  return { name, path, missing: noGlibc || (path === undefined && `${file} is not installed`) }
+})
+
 /** An addon from one C file; gives its path. */
 export function buildAddon(name: string, flags: string[] = [], compiler: Compiler = compilers[0]!): string {
   const source = join(SOURCES, `${name}.c`)

@@ -16,8 +16,8 @@ struct ReleaseJob {
 
   // In the order of src/seam.ts RELEASE.
   Napi::Value ToJs(Napi::Env env) {
-    const double numbers[] = {release.before.rss,  release.after.rss,  release.before.anon, release.after.anon,
-                              release.free_before, release.free_after, release.milliseconds};
+    const double numbers[] = {release.before.rss, release.after.rss, release.before.anon, release.after.anon,
+                              release.milliseconds};
     return ToNumbers(env, numbers, std::size(numbers));
   }
 };

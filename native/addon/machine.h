@@ -1,4 +1,4 @@
-// What this process runs on, and the counters of its C library, found by name at run time because one binary serves all.
+// What this process runs on, and its C library's counters, found by name at run time because one binary serves all.
 #pragma once
 
 namespace tidemark {

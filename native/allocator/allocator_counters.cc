@@ -9,8 +9,8 @@ namespace {
 
 constexpr char kVirtual[] = "it counts blocks that were never touched as if they were resident";
 
-constexpr AllocatorFacts kGlibcFacts = {"mallinfo2", "low", "it counts pages that were given back or never touched",
-                                        "malloc_trim(0)"};
+constexpr AllocatorFacts kGlibcFacts = {"a walk over its chunks", "high",
+                                        "every chunk says its size and whether it is in use", "malloc_trim(0)"};
 constexpr AllocatorFacts kMuslFacts = {"", "none", "musl’s malloc has no counters", ""};
 constexpr AllocatorFacts kJemallocFacts = {"mallctl stats.*", "low", kVirtual, "mallctl arena.4096.purge"};
 constexpr AllocatorFacts kMimallocFacts = {

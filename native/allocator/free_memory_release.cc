@@ -33,12 +33,6 @@ int Release(Allocator allocator) noexcept {
   }
 }
 
-double FreeNow() noexcept {
-  AllocatorCounters counters;
-  ReadAllocatorCounters(counters);
-  return counters.free;
-}
-
 }  // namespace
 
 Failure ReleaseFreeMemory(FreeMemoryRelease& release) noexcept {
@@ -47,7 +41,6 @@ Failure ReleaseFreeMemory(FreeMemoryRelease& release) noexcept {
   const Allocator allocator = OwnAllocator();
 
   release = {};
-  release.free_before = FreeNow();
   Failure failure = ReadUsage(0, release.before);
   if (failure) return failure;
   const auto start = std::chrono::steady_clock::now();
@@ -56,7 +49,6 @@ Failure ReleaseFreeMemory(FreeMemoryRelease& release) noexcept {
   if (error != 0) return {error, 0, "the allocator"};
   failure = ReadUsage(0, release.after);
   if (failure) return failure;
-  release.free_after = FreeNow();
   release.milliseconds = took.count();
   return {};
 }

@@ -9,8 +9,6 @@ namespace tidemark {
 
 struct FreeMemoryRelease {
   Usage before, after;       // read right around the call
-  double free_before = NAN;  // what the allocator held free, as it says itself; bytes
-  double free_after = NAN;
   double milliseconds = NAN;  // of the call alone
 };
 

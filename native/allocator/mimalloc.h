@@ -1,7 +1,8 @@
 // mimalloc 2 and 3. Source: mimalloc.h, src/stats.c.
 //
 // Of a release build only the committed bytes are known. The blocks in use are counted in debug builds alone; each
-// heap is its thread's own and can be visited by that thread only, so no reader may add them up.
+// heap is its thread's own and can be visited by that thread only, so no reader may add them up. What version 3 has
+// purged stays committed, so there `resident` is a high-water mark.
 #pragma once
 
 #include <cstddef>
@@ -22,8 +23,7 @@ const Mimalloc& FindMimalloc() noexcept;
 bool ReadMimalloc(const Mimalloc& mimalloc, AllocatorCounters& counters) noexcept;
 
 // Gives back what is shared by all threads: cached segments and the heaps of threads that have ended. What the heaps of
-// living threads keep for themselves stays: 30 to 55 MiB after bursts of 77 to 770. Takes no lock that a malloc waits
-// for.
+// living threads keep for themselves stays: 43 to 57 MiB after bursts of 77 to 770 (2.0.9). No malloc was seen to wait.
 int ReleaseMimalloc(const Mimalloc& mimalloc) noexcept;
 
 }  // namespace tidemark

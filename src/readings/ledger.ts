@@ -116,13 +116,16 @@ function countersUncertainty({ owners, allocator }: LedgerNumbers, live: number)
 
 function allocatorNotes({ walk, counters, allocator, owners }: LedgerNumbers): string[] {
   if (walk === null && counters === null) {
-    const whose = allocator === 'unknown' || allocator === 'glibc' ? 'The allocator’s memory could not be read' : allocator
+    const whose =
+      allocator === 'unknown' || allocator === 'glibc' ? 'The allocator’s memory could not be read' : allocator
     return [`${whose}: live blocks are not told from freed ones, and malloc is all that the allocator may hold.`]
   }
   const found = (owners.malloc ?? 0) + (owners['malloc-free'] ?? 0)
   const mapped = owners.mmap ?? 0
   if (walk && mapped > LARGE && mapped > 10 * found) {
-    return [`malloc holds ${formatBytes(found)} only: the program probably has an allocator of its own, whose memory is mmap.`]
+    return [
+      `malloc holds ${formatBytes(found)} only: the program probably has an allocator of its own, whose memory is mmap.`,
+    ]
   }
   return []
 }

@@ -18,8 +18,6 @@ export interface Trim {
   /** Bytes of anonymous memory that went, read right around the call. What other threads took meanwhile is in it. */
   returned: number
   rss: { before: number; after: number }
-  /** Bytes that the allocator holds for reuse, as it says itself; NaN where it does not. */
-  free: { before: number; after: number }
   /** How long the call took. */
   ms: number
 }
@@ -47,7 +45,6 @@ export async function trim({ dryRun = false }: TrimOptions = {}): Promise<Trim |
     predicted,
     returned: release[RELEASE.anonBefore]! - release[RELEASE.anonAfter]!,
     rss: { before: release[RELEASE.rssBefore]!, after: release[RELEASE.rssAfter]! },
-    free: { before: release[RELEASE.freeBefore]!, after: release[RELEASE.freeAfter]! },
     ms: release[RELEASE.ms]!,
   }
 }

@@ -66,6 +66,13 @@ test('tables are refused with the reason', async () => {
   }
 })
 
+test('trim is refused with the reason', async () => {
+  const refused = await run('return t.trim().catch(({ code, message }) => ({ code, message }))')
+  const { code, message } = refused as { code: string; message: string }
+  assert.equal(code, 'ERR_TIDEMARK_UNSUPPORTED')
+  assert.match(message, /cannot be given back on request here: the native addon could not be loaded/)
+})
+
 test('a reading has the owners that Node knows, summing to rss', async () => {
   const reading = (await run('return takeReading()')) as { rss: number; owners: Record<string, number> }
   assert.equal(

@@ -1,9 +1,8 @@
 /** What could bring a process down while it is profiled, or leave it changed. */
 
 import assert from 'node:assert/strict'
-import { existsSync } from 'node:fs'
 import { test } from 'node:test'
-import { buildAddon, noGlibc } from '../native-fixtures.js'
+import { buildAddon, noGlibc, preloads } from '../native-fixtures.js'
 import { functions, runProgram, type SizedTrace } from './program.js'
 
 const PRIME = 40_009
@@ -85,18 +84,9 @@ test('an object whose slots are sealed is left alone and reported', { skip }, as
   assert.match(JSON.stringify(said.unpatched), /slots-\w+\.node/)
 })
 
-const ALLOCATORS: Record<string, string> = {
-  jemalloc: 'libjemalloc.so.2',
-  mimalloc: 'libmimalloc.so.2',
-  tcmalloc: 'libtcmalloc_minimal.so.4',
-}
-
-const FOLDERS = ['/usr/lib/x86_64-linux-gnu', '/usr/lib/aarch64-linux-gnu', '/usr/lib64', '/usr/lib']
-
-for (const [name, file] of Object.entries(ALLOCATORS)) {
-  const path = FOLDERS.map((folder) => `${folder}/${file}`).find((candidate) => existsSync(candidate))
+for (const { name, path, missing } of preloads) {
   test(`with ${name} preloaded its malloc and its operator new are seen`, {
-    skip: skip || (path === undefined && `${file} is not installed`),
+    skip: skip || missing,
   }, async () => {
     const given = { how: 'allocator', addon: buildAddon('leaky'), size: PRIME }
     const env = { LD_PRELOAD: path }
