@@ -1,0 +1,47 @@
+'use strict'
+// Eight routes under load, and one of them remembers every visitor: 1 in 8 requests leaks.
+
+const { makeGarbage } = require('../support/garbage.js')
+const { costOf, keeps, run } = require('../support/program.js')
+const { seeded } = require('../support/random.js')
+const { startService } = require('../support/service.js')
+const { leak } = require('../support/truth.js')
+
+const next = seeded(9)
+const seenBy = new Map()
+
+function recommend(visitor) {
+  const seen = []
+  for (let n = 0; n < 300; n++) seen.push({ product: next(1e6), at: n, score: n / 7 })
+  seenBy.set(visitor, seen)
+  return String(seen.length)
+}
+
+const visitorBytes = costOf('heap', (i) => recommend(`visitor ${i}`))
+
+const handlers = {
+  '/recommend': recommend,
+  '/products': () => JSON.stringify(Array.from({ length: 200 }, (_, id) => ({ id, price: next(1e6) }))),
+  '/search': (words) => String(makeGarbage(next) + words.length),
+  '/basket': (id) => JSON.stringify({ id, lines: Array.from({ length: 20 }, () => next(1e6)) }),
+  '/image': () => Buffer.alloc(20_000, 7),
+  '/login': (name) => Buffer.from(name).toString('base64url'),
+  '/health': () => 'ok',
+  '/prices': () => 'price,'.repeat(2000),
+}
+const paths = Object.keys(handlers)
+let ask
+
+run({
+  seconds: 40,
+  perSecond: 200,
+  before: async () => {
+    ask = await startService(handlers)
+  },
+  async work(i) {
+    const path = paths[i % paths.length]
+    await ask(`${path}?${i}`)
+    if (path === '/recommend') keeps('js-heap', visitorBytes)
+  },
+  truth: leak([{ owner: 'js-heap', site: { function: 'recommend' } }]),
+})

@@ -1,0 +1,58 @@
+/**
+ * `npm run corpus [-- NAME… --runs N]`: runs the programs of the corpus, two at a time, and prints what tidemark said of
+ * each against its truth. Ends with 1 where any verdict is wrong.
+ */
+
+import { parseArgs } from 'node:util'
+import { inTurns, type Outcome, type Program, programs, runProgram } from './run-program.js'
+import { isRightRun, type Row, table, totals } from './table.js'
+
+/** More would take the CPU from each other, and their truths with it. */
+const AT_ONCE = 2
+
+async function main(): Promise<number> {
+  const { values, positionals } = parseArgs({
+    options: { runs: { type: 'string', default: '1' } },
+    allowPositionals: true,
+  })
+  const runs = Number(values.runs)
+  const all = programs()
+  const unknown = positionals.filter((name) => all.every((program) => program.name !== name))
+  if (unknown.length > 0 || !(Number.isInteger(runs) && runs > 0)) {
+    console.error(`npm run corpus [-- NAME… --runs N], NAME being of: ${all.map(({ name }) => name).join(', ')}`)
+    return 2
+  }
+  const chosen = all.filter(({ name }) => positionals.length === 0 || positionals.includes(name))
+  const tasks = Array.from({ length: runs }, () => chosen).flat()
+  const began = performance.now()
+  let ended = 0
+  const results = await inTurns(tasks, AT_ONCE, async (program) => {
+    const run = await outcome(program)
+    const minutes = ((performance.now() - began) / 60e3).toFixed(1)
+    console.error(`${++ended} of ${tasks.length}, ${minutes} min: ${program.name} ${words(run)}`)
+    return { name: program.name, run }
+  })
+  const rows: Row[] = chosen.map(({ name }) => ({
+    name,
+    runs: results.filter((result) => result.name === name).map(({ run }) => run),
+  }))
+  console.log(`${table(rows)}\n\n${totals(rows)}`)
+  return rows.every((row) => row.runs.every(isRightRun)) ? 0 : 1
+}
+
+async function outcome(program: Program): Promise<Outcome | { problem: string }> {
+  try {
+    return await runProgram(program)
+  } catch (error) {
+    return { problem: (error as Error).message }
+  }
+}
+
+function words(run: Outcome | { problem: string }): string {
+  if ('problem' in run) return run.problem
+  return run.runFolder === undefined ? 'right' : `wrong: see ${run.runFolder}`
+}
+
+main().then((code) => {
+  process.exitCode = code
+})
