@@ -8,7 +8,7 @@
 namespace tidemark {
 
 struct FreeMemoryRelease {
-  Usage before, after;       // read right around the call
+  Usage before, after;        // read right around the call
   double milliseconds = NAN;  // of the call alone
 };
 

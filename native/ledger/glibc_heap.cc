@@ -41,14 +41,29 @@ bool IsChain(WordReader& words, uint64_t chunk, uint64_t end) noexcept {
   return true;
 }
 
-// Where a chain goes on that was lost before `from`; `end` when nowhere.
-uint64_t FindChain(WordReader& words, const ResidentPages& pages, uint64_t from, uint64_t end) noexcept {
+// How long a chain is looked for in one heap, some 10 ms at most: what was overwritten, or is another's memory, has
+// none.
+struct Patience {
+  int pages = 4096;
+  int fetches = 4096;
+};
+
+// Where a chain goes on that was lost before `from`; `end` when nowhere, or when patience is at its end.
+uint64_t FindChain(WordReader& words, const ResidentPages& pages, uint64_t from, uint64_t end,
+                   Patience& patience) noexcept {
   const uint64_t page = PageSize();
+  WordReader ahead = words.Another();
+  uint64_t fetched = 0;
   for (uint64_t at = (from / page + 1) * page; at < end; at += page) {
     at = pages.NextResident(at, end);
     for (uint64_t chunk = at; chunk < std::min(at + page, end); chunk += 16) {
-      if (IsChain(words, chunk, end)) return chunk;
+      uint64_t size;
+      const bool may_be = words.Read(chunk + 8, size) && IsSize(size, end - chunk) && SizeOf(size) > kHeader;
+      if (may_be && IsChain(ahead, chunk, end)) return chunk;
     }
+    patience.fetches -= static_cast<int>(ahead.fetches() - fetched);
+    fetched = ahead.fetches();
+    if (--patience.pages <= 0 || patience.fetches <= 0) return end;
   }
   return end;
 }
@@ -89,7 +104,10 @@ class HeapWalk {
     uint64_t size;
     if (!words_.Read(chunk + 8, size)) return {chunk, false};
     for (;;) {
-      if (SizeOf(size) == 0 && end_ - chunk <= kFenceposts) return {end_, true};
+      if (SizeOf(size) == 0 && end_ - chunk <= kFenceposts) {
+        sums_.live += pages_.Bytes(chunk, end_);
+        return {end_, true};
+      }
       if (!IsSize(size, end_ - chunk)) return {chunk, false};
       const uint64_t next = chunk + SizeOf(size);
       if (next + kHeader > end_) return Top(chunk, end_);
@@ -156,7 +174,7 @@ class HeapWalk {
       }
       return chunk;
     }
-    const uint64_t found = FindChain(words_, pages_, lost, end_);
+    const uint64_t found = FindChain(words_, pages_, lost, end_, patience_);
     sums_.lost += pages_.Bytes(lost, found);
     Remember(found);
     return found;
@@ -178,6 +196,7 @@ class HeapWalk {
   uint64_t lost_at_ = 0;
   int tries_ = 0;
   int all_tries_ = 0;
+  Patience patience_;
 };
 
 // The headers of pages, many at a time where page follows page: native code may have mapped a gigabyte.
@@ -298,7 +317,7 @@ void WalkAnonymous(PageSource& source, WordReader& words, const ResidentPages& p
     PageHeaders::Header header;
     if (headers.Read(at, header)) {
       uint64_t chunk = at;
-      bool is_block = IsMappedBlock(header, chunk, boundary, end);
+      bool is_block = IsMappedBlock(header, chunk, at, end);
       // An aligned block begins deeper inside the page, as far as its alignment says.
       for (uint64_t align = 64; !is_block && at == pages.NextResident(boundary, end) && align <= page; align *= 2) {
         chunk = at + align - kHeader;

@@ -270,6 +270,27 @@ TEST(AssignOwners, WhatBeginsWithABlockOfMallocIsMallocsAndTheRestMmap) {
   EXPECT_EQ(Space(kHigh).Named(kMiB, kRw, "[anon:arrow pool]").Last(), Owner::kMmap);
 }
 
+TEST(AssignOwners, SaysWhereMallocsMemoryIsToBeLookedFor) {
+  const std::vector<MappingFacts> facts = Space(0x1000000)
+                                              .Named(kMiB, kRw, "[heap]")
+                                              .To(kHigh)
+                                              .Anonymous(kMiB)
+                                              .Gap(kMiB)
+                                              .Anonymous(kMiB, kRead)
+                                              .Gap(kMiB)
+                                              .Named(kMiB, kRw, "/usr/lib/libx.so", 5)
+                                              .Anonymous(4 * kMiB)
+                                              .To(kHigh + kGiB)
+                                              .Anonymous(kMiB)
+                                              .Reserve(63 * kMiB)
+                                              .facts();
+  std::vector<Owner> owners(facts.size());
+  std::vector<Pool> pools(facts.size());
+  AssignOwners(facts.data(), facts.size(), {nullptr, 0}, owners.data(), pools.data());
+  EXPECT_EQ(pools, (std::vector<Pool>{Pool::kBrkHeap, Pool::kAnonymous, Pool::kNone, Pool::kNone, Pool::kBss,
+                                      Pool::kArenaHeaps, Pool::kNone}));
+}
+
 TEST(AssignOwners, TwentyThousandNeighboursAreSortedOutWithoutWalkingAllOfThemEachTime) {
   Space s(0x400000);
   s.Node().To(kHigh);

@@ -12,8 +12,9 @@ bool WordReader::Fetch(uint64_t address) noexcept {
     return false;
   }
   const uint64_t page = PageSize();
-  const uint64_t apart = address > base_ && base_ != 0 ? (address - base_) / std::max<uint64_t>(1, reads_) : 0;
-  const uint64_t want = apart > kWorthCopying ? page : block_.size() / page * page;
+  // Back is where a chain is looked for: one page at a time as well.
+  const bool far = base_ != 0 && (address < base_ || (address - base_) / std::max<uint64_t>(1, reads_) > kWorthCopying);
+  const uint64_t want = far ? page : block_.size() / page * page;
   base_ = address / page * page;
   held_ = source_.Read(base_, block_.data(), pages_.EndOfRun(base_, std::min(base_ + want, pages_.end())) - base_) &
           ~uint64_t{7};

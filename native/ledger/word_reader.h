@@ -25,6 +25,9 @@ class WordReader {
     return true;
   }
 
+  // For the same range: to look ahead without losing one's place.
+  WordReader Another() const noexcept { return {source_, pages_}; }
+
   // What was copied is of a moment that has passed: a walk that lost its way reads anew.
   void Forget() noexcept { held_ = 0; }
 

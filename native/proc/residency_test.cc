@@ -211,6 +211,36 @@ TEST_F(ResidencyDeathTest, PlainPagemapAgreesWithSmapsButForTheZeroPage) {
   EXPECT_EXIT(compare(), testing::ExitedWithCode(0), "");
 }
 
+// 40 MiB of ours: the odd pages of the first MiB touched, all of the third slice, and one page at the end.
+void MarkAndCompare(pid_t pid) {
+  char* memory = Map(40 * kMiB);
+  const uint64_t start = reinterpret_cast<uint64_t>(memory);
+  const auto touched = [](uint64_t at) {
+    return (at < kMiB && at / kPage % 2 == 1) || (at >= 32 * kMiB && at < 33 * kMiB) || at == 40 * kMiB - kPage;
+  };
+  for (uint64_t at = 0; at < 40 * kMiB; at += kPage) {
+    if (touched(at)) Touch(memory, at, at + kPage);
+  }
+  PageMarker marker(pid);
+  ResidentPages pages;
+  if (!pages.Reset(start, start + 40 * kMiB) || marker.Mark(pages)) _exit(3);
+  for (uint64_t at = 0; at < 40 * kMiB; at += kPage) {
+    if (pages.Contains(start + at) != touched(at)) _exit(4);
+  }
+  _exit(0);
+}
+
+TEST_F(ResidencyDeathTest, EachPageIsMarkedAsItIsByEachOfTheThreeMeans) {
+  EXPECT_EXIT(MarkAndCompare(0), testing::ExitedWithCode(0), "");
+  EXPECT_EXIT(MarkAndCompare(getpid()), testing::ExitedWithCode(0), "");
+  const auto by_pagemap = [] {
+    ForbidPagemapScan();
+    if (HasPagemapScan()) _exit(5);
+    MarkAndCompare(getpid());
+  };
+  EXPECT_EXIT(by_pagemap(), testing::ExitedWithCode(0), "");
+}
+
 TEST(ReadResidency, CountsNothingInARangeThatHasVanishedAndAllOfItsNeighbours) {
   char* memory = Map(3 * 8 * kPage);
   Touch(memory, 0, 3 * 8 * kPage);
