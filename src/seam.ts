@@ -195,7 +195,9 @@ export const TRACE_CELLS = {
   allocated: 5,
   live: 10,
   old: 15,
-  length: 20,
+  /** Bytes of `live` in pages that were touched. */
+  liveResident: 20,
+  length: 21,
 } as const
 
 /** What was sampled since the session began. */

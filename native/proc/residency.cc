@@ -345,6 +345,21 @@ Failure ReadResidency(pid_t pid, RangeArray& anonymous, RangeArray& cow, Residen
   return error == 0 ? Failure{} : FailureAt(path, error);
 }
 
+uint64_t OwnResidentBytes(uint64_t address, uint64_t size) noexcept {
+  const uint64_t page = PageSize();
+  const uint64_t start = address / page * page;
+  const uint64_t end = (address + size + page - 1) / page * page;
+  Scratch vector(std::min(end - start, kSliceBytes) / page);
+  auto* pages = static_cast<unsigned char*>(vector.data());
+  if (pages == nullptr) return 0;
+  uint64_t resident = 0;
+  for (uint64_t at = start; at < end; at += kSliceBytes) {
+    const uint64_t stop = std::min(at + kSliceBytes, end);
+    if (Mincore(at, stop, pages)) resident += CountResident(pages, (stop - at) / page) * page;
+  }
+  return std::min(resident, size);
+}
+
 Failure PageMarker::Mark(ResidentPages& pages) noexcept {
   const ProcPath path(pid_, "pagemap");
   int error = 0;

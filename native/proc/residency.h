@@ -40,6 +40,9 @@ bool HasPagemapScan() noexcept;
 // A range that vanishes meanwhile counts 0.
 Failure ReadResidency(pid_t pid, RangeArray& anonymous, RangeArray& cow, ResidencySource& used) noexcept;
 
+// Resident bytes of one block of this process; 0 where it is no longer there.
+uint64_t OwnResidentBytes(uint64_t address, uint64_t size) noexcept;
+
 // The same page by page.
 class PageMarker {
  public:

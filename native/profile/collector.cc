@@ -19,6 +19,7 @@
 #include "hooks/allocation_hooks.h"
 #include "hooks/sampling_session.h"
 #include "hooks/slot_patches.h"
+#include "proc/residency.h"
 #include "profile/js_name.h"
 #include "profile/loaded_modules.h"
 #include "profile/native_names.h"
@@ -418,6 +419,32 @@ bool WriteFrames(const State& state, ProfileSnapshot& out) noexcept {
   return true;
 }
 
+// Small blocks are touched as a whole, as a rule; large ones may be Buffers of which nothing was written yet.
+constexpr uint64_t kLargeBytes = uint64_t{64} << 10;
+
+// A block of which a sample was taken. It may be freed, and its address another's, by the time that it is looked at.
+struct LargeBlock {
+  uint64_t address;
+  uint64_t size;
+  uint32_t trace;
+  double weight;
+};
+
+// The untouched part of each large block is taken off what its trace has alive. Of very many only some are looked at,
+// which then stand for their neighbours.
+void CountResident(const MappedArray<LargeBlock>& large, MappedArray<ProfileSnapshot::Trace>& rows) noexcept {
+  constexpr size_t kMostLooks = 4096;
+  for (ProfileSnapshot::Trace& row : rows) row.live_resident = row.live[1];
+  const size_t stride = large.size() / kMostLooks + 1;
+  double touched = 1;
+  for (size_t i = 0; i < large.size(); i++) {
+    const LargeBlock& block = large[i];
+    const auto size = static_cast<double>(block.size);
+    if (i % stride == 0) touched = static_cast<double>(OwnResidentBytes(block.address, block.size)) / size;
+    rows[block.trace].live_resident -= block.weight * size * (1 - touched);
+  }
+}
+
 bool WriteTraces(State& state, double old_ms, ProfileSnapshot& out) noexcept {
   const KeptArray<StoredTrace>& traces = state.store.Traces();
   const size_t count = traces.size();
@@ -434,16 +461,21 @@ bool WriteTraces(State& state, double old_ms, ProfileSnapshot& out) noexcept {
                {t.allocated.count, t.allocated.bytes, t.allocated.count_variance, t.allocated.bytes_variance,
                 static_cast<double>(t.allocated.samples)},
                {},
-               {}};
+               {},
+               0};
   }
   const double now_ds = static_cast<double>(SessionClockNanos() - g_sampling.started_nanos.load()) / 1e8;
   const double old_before = now_ds - old_ms / 100;
+  MappedArray<LargeBlock> large;
   g_sampling.live.ForEach([&](const LiveSample& sample) {
     // What came after the drain is in the next profile.
     if (sample.trace >= count) return;
     AddSample(rows[sample.trace].live, sample);
     if (sample.time_ds <= old_before) AddSample(rows[sample.trace].old, sample);
+    LargeBlock* block = sample.size >= kLargeBytes ? large.Append() : nullptr;
+    if (block != nullptr) *block = {sample.address, sample.size, sample.trace, Weight(sample.size, sample.interval)};
   });
+  CountResident(large, rows);
   const KeptArray<uint32_t>& stacks = state.store.Stacks();
   uint32_t* to = out.stack.Append(stacks.size());
   if (to == nullptr) return false;

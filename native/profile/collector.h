@@ -46,6 +46,7 @@ struct ProfileSnapshot {
     double allocated[5];
     double live[5];
     double old[5];
+    double live_resident;  // bytes of `live` in pages that were touched
   };
   MappedArray<Frame> frames;
   MappedArray<uint32_t> stack;

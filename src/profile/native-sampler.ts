@@ -35,8 +35,14 @@ export interface NativeContext {
 const FRAMES_AT_ONCE = 256
 const TRACES_AT_ONCE = 128
 
+export interface NativeSamples {
+  columns: ProfileColumns
+  /** Memory of ArrayBuffers that lives and was touched, and one standard error; bytes. */
+  buffers: { resident: number; standardError: number }
+}
+
 /** In slices of some milliseconds, between which the event loop turns: 20,000 stacks have 600,000 frames. */
-export async function nativeColumns(raw: RawSamples, context: NativeContext): Promise<ProfileColumns> {
+export async function nativeSamples(raw: RawSamples, context: NativeContext): Promise<NativeSamples> {
   const turns = new Turns()
   const { mappings, mappingOf } = readMappings(raw)
   const reader = new FrameReader(raw, mappingOf, context)
@@ -58,6 +64,7 @@ export async function nativeColumns(raw: RawSamples, context: NativeContext): Pr
   let used = 0
   const starts = new Uint32Array(n + 1)
   const threads = new Numbering()
+  const buffers = { resident: 0, variance: 0 }
   const columns: ProfileColumns = {
     startedAt: context.startedAt,
     durationMs: raw.seconds * 1000,
@@ -109,8 +116,11 @@ export async function nativeColumns(raw: RawSamples, context: NativeContext): Pr
     copySums(raw.traces, at + TRACE_CELLS.allocated, columns.allocated, i)
     copySums(raw.traces, at + TRACE_CELLS.live, columns.live, i)
     copySums(raw.traces, at + TRACE_CELLS.old, columns.old, i)
+    if (owner !== ARRAY_BUFFERS) continue
+    buffers.resident += raw.traces[at + TRACE_CELLS.liveResident]!
+    buffers.variance += columns.live.bytesVariance[i]!
   }
-  return columns
+  return { columns, buffers: { resident: buffers.resident, standardError: Math.sqrt(buffers.variance) } }
 }
 
 function stackLength(raw: RawSamples, row: number, { first, second }: FrameReader): number {

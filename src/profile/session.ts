@@ -3,6 +3,7 @@
 import { constants } from 'node:os'
 import { addonProblem, binding } from '../binding.js'
 import { TidemarkError } from '../errors.js'
+import { setSampledBuffers } from '../readings/array-buffers.js'
 import { procError } from '../readings/proc-error.js'
 import { type RegionMemory, regionIds, setRegionMemory } from '../regions/memory.js'
 import { type RawSamples, REGION_CELLS, type SamplingStatus } from '../seam.js'
@@ -10,7 +11,7 @@ import { codeNamesNote, listenToCode, STACKS_WORK, stacksStatus, testStacks } fr
 import type { ProfileColumns } from './columns.js'
 import { JsHeapSampler } from './js-heap.js'
 import { merge } from './merge.js'
-import { FrameNames, nativeColumns } from './native-sampler.js'
+import { FrameNames, nativeSamples } from './native-sampler.js'
 import { Profile } from './profile.js'
 import { ScriptPositions } from './script-positions.js'
 import { applySourceMaps, sourceMapProblems } from './source-maps.js'
@@ -82,6 +83,8 @@ class Session implements ProfileSession {
   readonly #positions = new ScriptPositions()
   readonly #names = new FrameNames()
   readonly #js: JsHeapSampler | undefined
+  /** Bytes of ArrayBuffers that were there when it began. */
+  readonly #countedBefore = process.memoryUsage().arrayBuffers
   #jsColumns: ProfileColumns | undefined
   #memory: ReadonlyMap<string, RegionMemory> = new Map()
   #stopping: Promise<Profile> | undefined
@@ -129,6 +132,7 @@ class Session implements ProfileSession {
       return await this.#take(true)
     } finally {
       setRegionMemory(null)
+      setSampledBuffers(undefined)
       binding.stopSampling()
       this.#js?.stop()
     }
@@ -148,7 +152,8 @@ class Session implements ProfileSession {
       throw procError(failure, 0)
     }
     const { names: regions, kinds: regionKinds } = regionIds()
-    const native = await nativeColumns(raw, {
+    const { arrayBuffers: counted } = process.memoryUsage()
+    const { columns: native, buffers } = await nativeSamples(raw, {
       startedAt: this.#startedAt,
       oldMs: OLD_MS,
       regions,
@@ -159,6 +164,7 @@ class Session implements ProfileSession {
       names: this.#names,
       notes: notes(binding.samplingStatus()),
     })
+    if (binding.samplingStatus().running) setSampledBuffers({ ...buffers, counted, unseen: this.#countedBefore })
     if (jsHeap && this.#js) this.#jsColumns = await this.#js.read({ oldMs: OLD_MS })
     // The event loop has waited for V8 already.
     await new Turns().next()

@@ -2,7 +2,7 @@ import { addonProblem } from '../binding.js'
 import { TidemarkError } from '../errors.js'
 import type { Owner, OwnerBytes } from '../owners.js'
 import { formatBytes } from '../units.js'
-import { arrayBuffersIn } from './array-buffers.js'
+import { arrayBuffersIn, sampledBuffers } from './array-buffers.js'
 import { checkPid } from './pid.js'
 import { type Arena, type LedgerNumbers, readLedgerNumbers } from './raw-ledger.js'
 import { livePool } from './take-reading.js'
@@ -88,11 +88,11 @@ export async function ledger(options: LedgerOptions = {}): Promise<Ledger> {
   }
 }
 
-/** Of this isolate: those of workers are counted by the workers, and are malloc's here. */
+/** Of this isolate, and as far as a profile runs, of workers: V8 counts theirs in the worker only. */
 function splitArrayBuffers(numbers: LedgerNumbers, confidence: Ledger['confidence']): void {
   const { owners } = numbers
   const pool = livePool(numbers)
-  const { low, likely, high } = arrayBuffersIn(pool, process.memoryUsage().arrayBuffers)
+  const { low, likely, high } = arrayBuffersIn(pool, process.memoryUsage().arrayBuffers, sampledBuffers())
   const others = owners['array-buffers'] ?? 0
   const malloc = owners.malloc ?? 0
   owners['array-buffers'] = others + likely

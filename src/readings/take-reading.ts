@@ -3,7 +3,7 @@
 import { getHeapStatistics } from 'node:v8'
 import { addonProblem } from '../binding.js'
 import type { Owner, OwnerBytes } from '../owners.js'
-import { arrayBuffersIn, type Pool } from './array-buffers.js'
+import { arrayBuffersIn, type Pool, sampledBuffers } from './array-buffers.js'
 import { memoryLimit } from './limits.js'
 import { checkPid } from './pid.js'
 import { type LedgerNumbers, readLedgerNumbers } from './raw-ledger.js'
@@ -90,7 +90,10 @@ export async function takeWholeReading(options: TakeReadingOptions = {}): Promis
   const allocator = allocatorOf(numbers)
   if (allocator) reading.allocator = allocator
   if (reading.heap) {
-    moveToArrayBuffers(numbers.owners, arrayBuffersIn(livePool(numbers), reading.heap.arrayBuffers).likely)
+    moveToArrayBuffers(
+      numbers.owners,
+      arrayBuffersIn(livePool(numbers), reading.heap.arrayBuffers, sampledBuffers()).likely,
+    )
   }
   return { reading, cpuMs: numbers.cpuMs }
 }
@@ -104,7 +107,10 @@ export async function takeLightReading(before: Reading, options: TakeReadingOpti
   const reading = readingOf(numbers, options.pid)
   if (before.allocator) reading.carried = carryOn(numbers.owners, before.owners)
   else if (reading.heap) {
-    moveToArrayBuffers(numbers.owners, arrayBuffersIn(livePool(numbers), reading.heap.arrayBuffers).likely)
+    moveToArrayBuffers(
+      numbers.owners,
+      arrayBuffersIn(livePool(numbers), reading.heap.arrayBuffers, sampledBuffers()).likely,
+    )
   }
   return { reading, cpuMs: numbers.cpuMs }
 }

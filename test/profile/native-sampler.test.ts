@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { FrameNames, nativeColumns } from '#dist/profile/native-sampler'
+import { FrameNames, nativeSamples } from '#dist/profile/native-sampler'
 import { ScriptPositions } from '#dist/profile/script-positions'
 import { FRAME_CELLS, MODULE_CELLS, type RawSamples, TRACE_CELLS } from '#dist/seam'
 import { random } from '../growth/random.js'
@@ -44,15 +44,21 @@ function rawSamples(frames: RawFrame[], stacks: number[][], threads: number[] = 
   }
   let first = 0
   for (const [i, stack] of stacks.entries()) {
-    const sums = [1, 100, 1, 1, 1]
-    raw.traces.set([first, stack.length, 0, 0, threads[i] ?? 0, ...sums, ...sums, ...sums], i * TRACE_CELLS.length)
+    const sums = [1, 100, 1, 9, 1]
+    const touched = 60
+    const row = [first, stack.length, 0, 0, threads[i] ?? 0, ...sums, ...sums, ...sums, touched]
+    raw.traces.set(row, i * TRACE_CELLS.length)
     first += stack.length
   }
   return raw
 }
 
-function columnsOf(raw: RawSamples, names = new FrameNames()) {
-  return nativeColumns(raw, {
+async function columnsOf(raw: RawSamples, names = new FrameNames()) {
+  return (await samplesOf(raw, names)).columns
+}
+
+function samplesOf(raw: RawSamples, names = new FrameNames()) {
+  return nativeSamples(raw, {
     startedAt: 0,
     oldMs: 2000,
     regions: [''],
@@ -102,6 +108,22 @@ test('who asked for a block tells its owner, and what a nameless thread began wi
     Array.from(thread, (i) => threads[i]),
     ['main', 'main', 'libuv pool'],
   )
+})
+
+test('what is touched of ArrayBuffers is summed over those who asked for them, with the error of the samples', async () => {
+  const frames: RawFrame[] = [
+    { kind: NATIVE, name: 'node::NodeArrayBufferAllocator::Allocate(unsigned long)', module: NODE },
+    { kind: JS, name: 'JS:~keep /app/a.js:1:1' },
+    { kind: NATIVE, name: 'images::decode()', module: IMAGES },
+  ]
+  const { buffers } = await samplesOf(
+    rawSamples(frames, [
+      [0, 1],
+      [2, 1],
+      [0, 2, 1],
+    ]),
+  )
+  assert.deepEqual(buffers, { resident: 120, standardError: Math.sqrt(18) })
 })
 
 test('the event loop turns while many stacks are read, and the next time names are known', async () => {

@@ -131,5 +131,8 @@ test('a jemalloc that an addon brings along is not the process’s', { skip: noG
 })
 
 test('status() says whose malloc it is, how it is asked, and what the answer is worth', { skip: noGlibc }, () => {
-  assert.match(status().readings.malloc, /^glibc, asked by a walk over its chunks; confidence in its live bytes: high, because \w+/)
+  assert.match(
+    status().readings.malloc,
+    /^glibc, asked by a walk over its chunks; confidence in its live bytes: high, because \w+/,
+  )
 })
