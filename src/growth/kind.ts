@@ -7,7 +7,7 @@
  */
 
 import type { Points } from './series.js'
-import { leastSquares, slopeConfidenceSequence, slopeInterval } from './trend.js'
+import { leastSquares, slopeConfidenceSequence, slopeInterval, withVariance } from './trend.js'
 
 export type WindowKind = 'leak' | 'warm-up' | 'steady' | 'unknown'
 
@@ -76,28 +76,26 @@ export function judge(
 
   // Both halves keep the middle reading: with five major GCs each half has three.
   const middle = n >> 1
-  const whole = leastSquares(t, v)
-  if (sampling) whole.variance += samplingVariance(sampling, spanMs)
+  const line = leastSquares(t, v)
+  const whole = sampling ? withVariance(line, samplingVariance(sampling, spanMs)) : line
   const clarity = whole.slope / Math.sqrt(whole.variance)
   const first = leastSquares(t, v, 0, middle + 1)
   const second = leastSquares(t, v, middle)
-  const later = slopeInterval(second)
-
   const dead = deadZone(spanMs, v[n - 1]!)
   const edge = Math.max(1, n >> 3)
   const end = mean(v, n - edge, n)
   const rise = end - mean(v, 0, edge)
 
   const alarm = spanMs >= CURVE_MS && slopeConfidenceSequence(whole, alpha, TAU).low > dead
-  const slowing = first.slope > dead && second.slope < 0.7 * first.slope
-  // Too few readings for an interval on half of them: there the alarm and the half's own slope have to do.
-  const growing = second.slope >= dead && (second.n < 5 || later.low > 0)
-  if (alarm && growing && !slowing && rise > mattering(whole.deviation) && end > earlierMax)
+  // Of a straight line, too, the second half is less steep in one of two noisy windows: what matters is how much, beyond its error.
+  const slowing = first.slope > dead && second.slope + 0.7 * Math.sqrt(second.variance) < 0.7 * first.slope
+  if (alarm && second.slope >= dead && !slowing && rise > mattering(whole.deviation) && end > earlierMax)
     return { kind: 'leak', slowing, clarity }
 
   // Noise is taken from the second half: over the whole window the bend itself would pass for noise.
   const settled =
-    second.slope < 0.4 * first.slope && !(later.low > Math.max(dead, TRIVIAL_BYTES / (t[n - 1]! - t[middle]!)))
+    second.slope < 0.4 * first.slope &&
+    !(slopeInterval(second).low > Math.max(dead, TRIVIAL_BYTES / (t[n - 1]! - t[middle]!)))
   if (spanMs >= CURVE_MS && rise > mattering(second.deviation) && settled) return { kind: 'warm-up', slowing, clarity }
 
   const flat = slopeInterval(whole).high < Math.max(dead, mattering(whole.deviation) / spanMs)

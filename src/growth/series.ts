@@ -19,11 +19,19 @@ export interface Points {
   max: Float64Array
 }
 
+/** Of the gap between two coarse points: how far the readings behind one reach to either side of their mean. */
+const REACH = (1 - 1 / FAN_IN) / 2
+
 class Level {
+  readonly #reach: number
   readonly #t = new Float64Array(POINTS)
   readonly #v = new Float64Array(POINTS)
   readonly #max = new Float64Array(POINTS)
   #count = 0
+
+  constructor(reach: number) {
+    this.#reach = reach
+  }
 
   push(t: number, v: number, max: number): void {
     const slot = this.#count % POINTS
@@ -58,7 +66,12 @@ class Level {
   since(start: number): Points {
     const held = Math.min(this.#count, POINTS)
     let length = 0
-    while (length < held && this.#t[(this.#count - 1 - length) % POINTS]! >= start) length++
+    for (let after = Number.NaN; length < held; length++) {
+      const t = this.#t[(this.#count - 1 - length) % POINTS]!
+      // A mean that also holds what was before `start` would bring the start-up back that `start` leaves out.
+      if (t - (length > 0 ? this.#reach * (after - t) : 0) < start) break
+      after = t
+    }
     return { t: this.#newest(this.#t, length), v: this.#newest(this.#v, length), max: this.#newest(this.#max, length) }
   }
 
@@ -76,13 +89,13 @@ export class Series {
   /** Most that one series ever holds: 24 KiB, which is 24 days of readings at one a second. */
   static readonly MAX_BYTES = LEVELS * POINTS * 3 * Float64Array.BYTES_PER_ELEMENT
 
-  readonly #levels = [new Level()]
+  readonly #levels = [new Level(0)]
 
   /** Times must not decrease. Amortised constant time; allocates only when the series first needs another level. */
   add(t: number, v: number): void {
     this.#levels[0]!.push(t, v, v)
     for (let i = 0; i < LEVELS - 1 && this.#levels[i]!.count % FAN_IN === 0; i++) {
-      this.#levels[i + 1] ??= new Level()
+      this.#levels[i + 1] ??= new Level(REACH)
       this.#levels[i + 1]!.push(...this.#levels[i]!.mean())
     }
   }
@@ -100,7 +113,7 @@ export class Series {
     return this.#levelFor(start).since(start)
   }
 
-  /** Changes when, and only when, `since(start)` would give other points: at a coarse level that is seldom. */
+  /** Changes when `since(start)` would give other points: at a coarse level that is seldom. */
   version(start: number): number {
     const level = this.#levelFor(start)
     return level.count * LEVELS + this.#levels.indexOf(level)

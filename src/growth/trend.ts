@@ -1,5 +1,5 @@
 /**
- * Slopes and how sure we are of them. Pure arithmetic over columns t (non-decreasing) and v; a slope is in v per t.
+ * Slopes and how sure we are of them. Pure arithmetic over columns t (ms, non-decreasing) and v; a slope is in v per ms.
  *
  * Memory readings are not independent: a burst lasts longer than one reading. Every interval here is therefore
  * widened by (1+rho)/(1-rho), rho being the lag-1 autocorrelation of the residuals, never taken below zero:
@@ -15,6 +15,8 @@ export interface Slope {
 const Z95 = 1.959964
 const MAX_THEIL_SEN_POINTS = 48
 const MAX_RHO = 0.99
+/** As good as infinitely many, and still a number to divide by. */
+const MOST_FREEDOM = 1e9
 
 /**
  * Median of the slopes of all pairs, with Sen's 95 % interval: the pair slopes that lie z·sd(Kendall's S)/2 ranks
@@ -40,10 +42,7 @@ export function theilSen(t: Float64Array, v: Float64Array): Slope {
 
   const offset = median(y.map((value, i) => value - slope * x[i]!).sort())
   const residuals = y.map((value, i) => value - slope * x[i]! - offset)
-  // On a fitted line the estimate of rho is low by about (2+4rho)/n, which is most of it when n is small
-  // (Kendall 1954; Marriott and Pope 1954, with the trend's own degree of freedom).
-  const raw = lag1(residuals)
-  const rho = clampRho(raw + (2 + 4 * raw) / n)
+  const rho = clampRho(withoutBias(lag1(residuals), n))
   const ranks = Z95 * Math.sqrt((kendallVariance(y) * (1 + rho)) / (1 - rho))
   const low = sorted[Math.max(0, Math.floor((pairs - ranks) / 2) - 1)]!
   const high = sorted[Math.min(pairs - 1, Math.ceil((pairs + ranks) / 2))]!
@@ -55,6 +54,8 @@ export interface Line {
   n: number
   slope: number
   variance: number
+  /** Degrees of freedom that `variance` is estimated with. */
+  freedom: number
   deviation: number
 }
 
@@ -83,14 +84,25 @@ export function leastSquares(t: Float64Array, v: Float64Array, from = 0, to = t.
     products += residual * last
     last = residual
   }
-  const s2 = n > 2 ? squares / (n - 2) : Number.NaN
-  const rho = clampRho(squares > 0 ? products / squares : 0)
-  return { n, slope, variance: (s2 * (1 + rho)) / (1 - rho) / sxx, deviation: Math.sqrt(s2) }
+  const freedom = n - 2
+  const s2 = freedom > 0 ? squares / freedom : Number.NaN
+  const rho = autocorrelation(squares > 0 ? products / squares : 0, n, (t[to - 1]! - t[from]!) / (n - 1))
+  return { n, slope, variance: (s2 * (1 + rho)) / (1 - rho) / sxx, freedom, deviation: Math.sqrt(s2) }
+}
+
+/**
+ * The same line where something besides the residuals adds to the variance of its slope, by a known amount.
+ * @see Satterthwaite, "An Approximate Distribution of Estimates of Variance Components", Biometrics Bull. 2 (1946)
+ */
+export function withVariance(line: Line, more: number): Line {
+  if (more === 0) return line
+  const variance = line.variance + more
+  return { ...line, variance, freedom: Math.min(MOST_FREEDOM, line.freedom * (variance / line.variance) ** 2) }
 }
 
 /** The 95 % interval of a line's slope for ONE look at it. NaN bounds with fewer than 3 points. */
 export function slopeInterval(line: Line): Slope {
-  const half = studentT975(line.n - 2) * Math.sqrt(line.variance)
+  const half = studentT975(line.freedom) * Math.sqrt(line.variance)
   return { slope: line.slope, low: line.slope - half, high: line.slope + half }
 }
 
@@ -98,19 +110,24 @@ export function slopeInterval(line: Line): Slope {
  * An interval for a slope that may be looked at after every new point: the chance that it EVER excludes the true slope is
  * about `alpha`, where a fixed-level test looked at each second cries wolf in a third of quiet runs or more.
  *
- * Robbins' normal mixture with prior N(0, tau²) on the slope, its variance v plugged in from the residuals:
- * b ± sqrt((1 + 1/R) (2 ln(1/alpha) + ln(1 + R))) · sqrt(v) · t(.975, n-2) / 1.96, with R = tau²/v. As v is estimated,
- * this is measured (test/growth) rather than proved to hold. Needs 5 points; unbounded below that.
- * @see Robbins, "Statistical Methods Related to the Law of the Iterated Logarithm", Ann. Math. Statist. 41 (1970);
- *   Howard, Ramdas, McAuliffe, Sekhon, "Time-uniform, nonparametric, nonasymptotic confidence sequences", Ann. Statist. 49 (2021)
+ * Lai's mixture of t statistics, with prior N(0, tau²) on the slope: b ± sqrt(v f (K - 1) / (1 - K/(1 + R))), where v is the
+ * slope's variance, f the freedom that it is estimated with, R = tau²/v and K = (sqrt(1 + R)/alpha)^(2/(f + 1)). With many points that is
+ * Robbins' normal mixture, sqrt(v (1 + 1/R) (2 ln(1/alpha) + ln(1 + R))); with five to ten it is up to four times as wide, as residuals
+ * that few are often too small by chance. As v is widened by an estimate, this is measured (test/simulation) rather than
+ * proved to hold. Needs 5 points; unbounded below that, and where they are so few that nothing could be an alarm.
+ * @see Lai, "On Confidence Sequences", Ann. Statist. 4 (1976); Robbins, "Statistical Methods Related to the Law of the Iterated
+ *   Logarithm", Ann. Math. Statist. 41 (1970); Wang, Ramdas, "Anytime-valid t-tests and confidence sequences", Seq. Anal. 44 (2025)
  */
 export function slopeConfidenceSequence(line: Line, alpha: number, tau: number): Slope {
-  const { n, slope, variance } = line
-  if (n < 5 || Number.isNaN(variance)) return { slope, low: Number.NEGATIVE_INFINITY, high: Number.POSITIVE_INFINITY }
+  const { n, slope, variance, freedom } = line
+  const unbounded = { slope, low: Number.NEGATIVE_INFINITY, high: Number.POSITIVE_INFINITY }
+  if (n < 5 || Number.isNaN(variance)) return unbounded
   if (variance === 0) return { slope, low: slope, high: slope }
   const ratio = tau ** 2 / variance
-  const width = Math.sqrt((1 + 1 / ratio) * (2 * Math.log(1 / alpha) + Math.log1p(ratio)))
-  const half = (width * Math.sqrt(variance) * studentT975(n - 2)) / Z95
+  const logK = (Math.log1p(ratio) - 2 * Math.log(alpha)) / (freedom + 1)
+  const k = Math.exp(logK)
+  if (k >= 1 + ratio) return unbounded
+  const half = Math.sqrt((variance * freedom * Math.expm1(logK)) / (1 - k / (1 + ratio)))
   return { slope, low: slope - half, high: slope + half }
 }
 
@@ -142,6 +159,27 @@ function lag1(residuals: Float64Array): number {
     if (i > 0) product += residuals[i]! * residuals[i - 1]!
   }
   return squares > 0 ? product / squares : 0
+}
+
+/** What is known of readings before any are seen: they correlate at 0.5 when they are a second apart, and that is worth ten readings. */
+const PRIOR_RHO = 0.5
+const PRIOR_READINGS = 10
+
+/**
+ * Autocorrelation of residuals that were fitted to n points, `gapMs` apart. The raw estimate is low (see `withoutBias`) and so
+ * uncertain that, of several noisy owners, one seemed to be independent noise in every tenth start.
+ */
+function autocorrelation(raw: number, n: number, gapMs: number): number {
+  const prior = PRIOR_RHO ** (gapMs / 1000)
+  return clampRho((n * withoutBias(raw, n) + PRIOR_READINGS * prior) / (n + PRIOR_READINGS))
+}
+
+/**
+ * On a fitted line the estimate of rho is low by about (2+4rho)/n, which is most of it when n is small.
+ * @see Kendall 1954; Marriott and Pope 1954, with the trend's own degree of freedom
+ */
+function withoutBias(raw: number, n: number): number {
+  return raw + (2 + 4 * raw) / n
 }
 
 function clampRho(rho: number): number {
