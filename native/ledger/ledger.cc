@@ -116,20 +116,20 @@ class PoolWalk {
     Of(Owner::kMallocFree) += static_cast<double>(sums.heaps.free);
     uint64_t bss = 0;
     if (pool == Pool::kBss) {
-      const uint64_t end = EndOfBssOf(i);
-      bss = end == 0 ? sums.other : std::min(sums.other, pages_.Bytes(from, std::clamp(end, from, pages_.end())));
+      bss = std::min(sums.other, pages_.Bytes(from, std::clamp(EndOfBssOf(i), from, pages_.end())));
     }
     Of(Owner::kProgram) += static_cast<double>(bss);
     Of(Owner::kMmap) += static_cast<double>(sums.other - bss);
   }
 
-  // Row `i` lies behind a binary's writable data. 0 where the binary's headers cannot be read.
+  // Row `i` lies behind a file's writable pages. 0 where it is no binary's; all of the row where that cannot be read.
   uint64_t EndOfBssOf(size_t i) noexcept {
     const uint64_t inode = table_.rows[i - 1].map.inode;
     for (size_t k = i; k > 0 && i - k < 16; k--) {
       const MapsRow& row = table_.rows[k - 1].map;
       if (row.inode != inode || row.offset != 0) continue;
       const size_t size = memory_.Read(row.start, header_, sizeof header_);
+      if (size == 0) return table_.rows[i].map.end;
       return EndOfBss(header_, size, row.start, table_.rows[i].map.start, PageSize());
     }
     return 0;

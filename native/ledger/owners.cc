@@ -159,10 +159,12 @@ class Layout {
     return false;
   }
 
+  // Shared memory is no binary's data: the rings of io_uring are files to the kernel, and writable.
   bool IsBss(size_t i) const noexcept {
     if (i == 0) return false;
     const MappingFacts& data = facts_[i - 1];
-    return data.end == facts_[i].start && data.inode != 0 && IsReadWrite(data) && IsReadWrite(facts_[i]);
+    return data.end == facts_[i].start && data.inode != 0 && (data.perms & kShared) == 0 && IsReadWrite(data) &&
+           IsReadWrite(facts_[i]);
   }
 
   bool BehindReadOnly(size_t i) const noexcept {

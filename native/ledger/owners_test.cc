@@ -264,6 +264,12 @@ TEST(AssignOwners, ASmallBssBehindWritableDataIsTheProgramsAndALargeOneIsNot) {
   EXPECT_EQ(bss(52 * kKiB, kRead), Owner::kMalloc);
 }
 
+TEST(AssignOwners, WhatLiesBehindARingOfIoUringIsNoBss) {
+  Space s(kHigh);
+  s.Named(12 * kKiB, kRw | kShared, "anon_inode:[io_uring]", 149494).Anonymous(52 * kKiB);
+  EXPECT_EQ(s.Last(), Owner::kMmap);
+}
+
 TEST(AssignOwners, WhatBeginsWithABlockOfMallocIsMallocsAndTheRestMmap) {
   EXPECT_EQ(Space(kHigh).Anonymous(20 * kMiB, kRw, "", true).Last(), Owner::kMalloc);
   EXPECT_EQ(Space(kHigh).Anonymous(20 * kMiB, kRw, "", false).Last(), Owner::kMmap);
