@@ -71,11 +71,13 @@ uint64_t FindChain(WordReader& words, const ResidentPages& pages, uint64_t from,
 class HeapWalk {
  public:
   // `open`: the heap may end before `end`, at any page.
-  HeapWalk(WordReader& words, const ResidentPages& pages, uint64_t end, bool open, HeapSums& sums) noexcept
-      : words_(words), pages_(pages), end_(end), open_(open), sums_(sums) {}
+  HeapWalk(WordReader& words, const ResidentPages& pages, const FastBins& fast, uint64_t end, bool open,
+           HeapSums& sums) noexcept
+      : words_(words), pages_(pages), fast_(fast), end_(end), open_(open), sums_(sums) {}
 
   uint64_t From(uint64_t chunk) noexcept {
     Remember(chunk);
+    next_fast_ = fast_.From(chunk);
     for (;;) {
       const Stop stop = Follow(chunk);
       if (stop.at_end) return stop.at;
@@ -97,6 +99,7 @@ class HeapWalk {
   // A chunk that was reached, and what had been counted by then.
   struct Place {
     uint64_t chunk;
+    uint64_t free_from;
     HeapSums sums;
   };
 
@@ -121,17 +124,24 @@ class HeapWalk {
         Count(chunk, next, true);
         return {next, false};
       }
-      Count(chunk, next, (next_size & kPreviousInUse) != 0);
+      Count(chunk, next, (next_size & kPreviousInUse) != 0 && !IsFast(chunk));
       chunk = next;
       size = next_size;
       if (words_.fetches() != fetches) Remember(chunk);
     }
   }
 
+  // Asked in order of address.
+  bool IsFast(uint64_t chunk) noexcept {
+    while (next_fast_ != fast_.end() && *next_fast_ < chunk) next_fast_++;
+    return next_fast_ != fast_.end() && *next_fast_ == chunk;
+  }
+
   void Count(uint64_t chunk, uint64_t next, bool in_use) noexcept {
     const uint64_t resident = pages_.Bytes(chunk, next);
     sums_.chunks++;
     if (in_use) {
+      free_from_ = 0;
       sums_.live += resident;
       sums_.live_virtual += next - chunk;
       return;
@@ -139,17 +149,21 @@ class HeapWalk {
     sums_.free_chunks++;
     sums_.free += resident;
     sums_.free_virtual += next - chunk;
-    sums_.trimmable += WholePages(chunk + kFreeHeader, next);
+    // Before a trim neighbours become one.
+    if (free_from_ == 0) free_from_ = chunk;
+    sums_.trimmable += WholePages(free_from_ + kFreeHeader, next) - WholePages(free_from_ + kFreeHeader, chunk);
   }
 
   Stop Top(uint64_t chunk, uint64_t end) noexcept {
-    const uint64_t resident = pages_.Bytes(chunk, end);
     sums_.chunks++;
     sums_.free_chunks++;
-    sums_.free += resident;
+    sums_.free += pages_.Bytes(chunk, end);
     sums_.free_virtual += end - chunk;
-    sums_.top += resident;
-    sums_.trimmable_top += WholePages(chunk + kLeastTop, end);
+    const uint64_t from = free_from_ == 0 ? chunk : free_from_;
+    sums_.trimmable -= WholePages(from + kFreeHeader, chunk);
+    sums_.top += pages_.Bytes(from, end);
+    sums_.trimmable_top += WholePages(from + kLeastTop, end);
+    free_from_ = 0;
     return {end, true};
   }
 
@@ -167,7 +181,9 @@ class HeapWalk {
     if (++tries_ <= kTries && ++all_tries_ <= kMostTries) {
       const Place& place = places_[(reached_ - 1) % kPlaces];
       sums_ = place.sums;
+      free_from_ = place.free_from;
       const uint64_t chunk = place.chunk;
+      next_fast_ = fast_.From(chunk);
       if (held_ > 1) {
         held_--;
         reached_--;
@@ -176,20 +192,25 @@ class HeapWalk {
     }
     const uint64_t found = FindChain(words_, pages_, lost, end_, patience_);
     sums_.lost += pages_.Bytes(lost, found);
+    free_from_ = 0;
+    next_fast_ = fast_.From(found);
     Remember(found);
     return found;
   }
 
   void Remember(uint64_t chunk) noexcept {
-    places_[reached_++ % kPlaces] = {chunk, sums_};
+    places_[reached_++ % kPlaces] = {chunk, free_from_, sums_};
     held_ = std::min(held_ + 1, kPlaces);
   }
 
   WordReader& words_;
   const ResidentPages& pages_;
+  const FastBins& fast_;
   const uint64_t end_;
   const bool open_;
   HeapSums& sums_;
+  const uint64_t* next_fast_ = nullptr;
+  uint64_t free_from_ = 0;  // where the free chunks begin that reach as far as the walk has come; 0: none
   Place places_[kPlaces];
   uint64_t reached_ = 0;
   int held_ = 0;
@@ -274,8 +295,9 @@ void HeapSums::Add(const HeapSums& other) noexcept {
   free_virtual += other.free_virtual;
 }
 
-void WalkHeap(WordReader& words, const ResidentPages& pages, uint64_t first, uint64_t end, HeapSums& sums) noexcept {
-  HeapWalk(words, pages, end, false, sums).From(first);
+void WalkHeap(WordReader& words, const ResidentPages& pages, const FastBins& fast, uint64_t first, uint64_t end,
+              HeapSums& sums) noexcept {
+  HeapWalk(words, pages, fast, end, false, sums).From(first);
 }
 
 bool ReadArenaHeap(WordReader& words, uint64_t start, uint64_t limit, ArenaHeap& heap) noexcept {
@@ -308,8 +330,8 @@ void AnonymousSums::Add(const AnonymousSums& sums) noexcept {
   other += sums.other;
 }
 
-void WalkAnonymous(PageSource& source, WordReader& words, const ResidentPages& pages, uint64_t start, uint64_t end,
-                   AnonymousSums& sums) noexcept {
+void WalkAnonymous(PageSource& source, WordReader& words, const ResidentPages& pages, const FastBins& fast,
+                   uint64_t start, uint64_t end, AnonymousSums& sums) noexcept {
   const uint64_t page = PageSize();
   PageHeaders headers(source, pages, end);
   uint64_t boundary = start;  // where what came before has ended
@@ -335,7 +357,7 @@ void WalkAnonymous(PageSource& source, WordReader& words, const ResidentPages& p
         continue;
       }
       if ((header.size & kFlags) == kPreviousInUse && header.previous == 0 && IsChain(words, at, end)) {
-        at = boundary = HeapWalk(words, pages, end, true, sums.heaps).From(at);
+        at = boundary = HeapWalk(words, pages, fast, end, true, sums.heaps).From(at);
         headers.Skip();
         continue;
       }

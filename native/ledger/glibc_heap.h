@@ -8,13 +8,13 @@
 // A chain that is walked while threads allocate can break: the walk then goes back some blocks and tries anew; where
 // that does not help it looks for a chain further on, and what lies between is `lost`.
 //
-// Counted as live although it is free: what threads cache of their own frees (tcache, at most 236 KiB a thread), and
-// small chunks that wait in fastbins. Source: glibc malloc/malloc.c ("Chunk Representation", sysmalloc, mtrim),
+// Counted as live although it is free: what threads cache of their own frees (tcache, at most 236 KiB a thread). Source: glibc malloc/malloc.c ("Chunk Representation", sysmalloc, mtrim),
 // malloc/arena.c (heap_info).
 #pragma once
 
 #include <cstdint>
 
+#include "ledger/fast_bins.h"
 #include "ledger/word_reader.h"
 
 namespace tidemark {
@@ -29,7 +29,7 @@ struct HeapSums {
   uint64_t live = 0;
   uint64_t free = 0;
   uint64_t top = 0;            // of `free`: the last chunk, from which the heap grows
-  uint64_t trimmable = 0;      // of `free`: whole pages inside chunks other than the top
+  uint64_t trimmable = 0;      // of `free`: whole pages inside free chunks other than the top
   uint64_t trimmable_top = 0;  // of `top`: whole pages
   uint64_t lost = 0;           // where no chain was found
   // Whether or not they are resident.
@@ -40,7 +40,8 @@ struct HeapSums {
 };
 
 // Adds up the chunks from `first` to `end`, all of which `pages` covers.
-void WalkHeap(WordReader& words, const ResidentPages& pages, uint64_t first, uint64_t end, HeapSums& sums) noexcept;
+void WalkHeap(WordReader& words, const ResidentPages& pages, const FastBins& fast, uint64_t first, uint64_t end,
+              HeapSums& sums) noexcept;
 
 struct ArenaHeap {
   uint64_t arena;  // whose heap it is
@@ -65,7 +66,7 @@ struct AnonymousSums {
   void Add(const AnonymousSums& sums) noexcept;
 };
 
-void WalkAnonymous(PageSource& source, WordReader& words, const ResidentPages& pages, uint64_t start, uint64_t end,
-                   AnonymousSums& sums) noexcept;
+void WalkAnonymous(PageSource& source, WordReader& words, const ResidentPages& pages, const FastBins& fast,
+                   uint64_t start, uint64_t end, AnonymousSums& sums) noexcept;
 
 }  // namespace tidemark

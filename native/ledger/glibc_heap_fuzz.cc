@@ -1,4 +1,4 @@
-// Any bytes as a heap, as an arena's heap and as an anonymous mapping. A walk must end, read resident pages only, and
+// Any bytes as an arena with its bins, as a heap, as an arena's heap and as an anonymous mapping. A walk must end, read resident pages only, and
 // count each resident byte once.
 //
 // Bytes alone hardly ever make a chain, so a word's lowest bits say whether it is a small size, a size of pages, or
@@ -50,8 +50,12 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   image.MarkIn(pages);
   WordReader words(image, pages);
 
+  FastBins fast(image);
+  fast.Add(image.start());
+  fast.AddMainArena(image.start(), image.end(), image.start(), image.end());
+  fast.Seal();
   HeapSums heap;
-  WalkHeap(words, pages, image.start(), image.end(), heap);
+  WalkHeap(words, pages, fast, image.start(), image.end(), heap);
   if (heap.live + heap.free + heap.lost > resident || heap.trimmable + heap.trimmable_top > heap.free) abort();
   ArenaHeap arena;
   if (ReadArenaHeap(words, image.start(), image.end(), arena) &&
@@ -59,7 +63,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     abort();
   }
   AnonymousSums mapping;
-  WalkAnonymous(image, words, pages, image.start(), image.end(), mapping);
+  WalkAnonymous(image, words, pages, fast, image.start(), image.end(), mapping);
   const HeapSums& heaps = mapping.heaps;
   if (mapping.blocks_resident + heaps.live + heaps.free + heaps.lost + mapping.other != resident) abort();
   if (image.touched_absent) abort();

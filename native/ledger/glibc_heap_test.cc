@@ -4,7 +4,6 @@
 
 #include <gtest/gtest.h>
 
-#include <cstring>
 #include <random>
 
 #include "ledger/test_image.h"
@@ -14,12 +13,15 @@ namespace {
 
 constexpr uint64_t kPage = kImagePage;
 
-HeapSums Walk(Image& image, uint64_t first, uint64_t end) {
+HeapSums Walk(Image& image, uint64_t first, uint64_t end, uint64_t arena = 0) {
   ResidentPages pages;
   image.MarkIn(pages);
   WordReader words(image, pages);
+  FastBins fast(image);
+  if (arena != 0) fast.Add(arena);
+  fast.Seal();
   HeapSums sums;
-  WalkHeap(words, pages, first, end, sums);
+  WalkHeap(words, pages, fast, first, end, sums);
   EXPECT_FALSE(image.touched_absent);
   return sums;
 }
@@ -29,7 +31,7 @@ AnonymousSums WalkMapping(Image& image) {
   image.MarkIn(pages);
   WordReader words(image, pages);
   AnonymousSums sums;
-  WalkAnonymous(image, words, pages, image.start(), image.end(), sums);
+  WalkAnonymous(image, words, pages, FastBins(image), image.start(), image.end(), sums);
   EXPECT_FALSE(image.touched_absent);
   return sums;
 }
@@ -119,6 +121,61 @@ TEST_F(GlibcHeap, HostileHeadersEndAWalkAndCountEveryByteOnce) {
     EXPECT_EQ(mapping.blocks_resident + mapping.heaps.live + mapping.heaps.free + mapping.heaps.lost + mapping.other,
               resident);
   }
+}
+
+// A bin of each kind of link: hidden by its place, as since glibc 2.32, and plain.
+TEST_F(GlibcHeap, ChunksInFastbinsAreFreeAndMeltWithTheirNeighbours) {
+  for (const bool hidden : {true, false}) {
+    Image heap(0x10000000, 64 * kPage);
+    const uint64_t arena = heap.start();
+    const auto link = [&](uint64_t chunk, uint64_t next) {
+      heap.Word(chunk + 16, hidden ? next ^ ((chunk + 16) >> 12) : next);
+    };
+    const uint64_t first = heap.start() + kPage;
+    uint64_t at = first;
+    uint64_t next[2] = {0, 0};
+    for (int i = 0; i < 1000; i++) {
+      const int bin = i % 2;
+      const uint64_t chunk = at;
+      at = heap.Chunk(chunk, bin == 0 ? 0x20 : 0x80);
+      if (i % 100 == 99) continue;  // in use
+      link(chunk, next[bin]);
+      next[bin] = chunk;
+    }
+    heap.Word(arena + 16, next[0]);
+    heap.Word(arena + 16 + 6 * 8, next[1]);
+    at = heap.Chunk(at, 0x1000);
+    heap.Chunk(at, heap.end() - at);
+    const HeapSums sums = Walk(heap, first, heap.end(), arena);
+    EXPECT_EQ(sums.free_chunks, 990u + 1u);
+    EXPECT_EQ(sums.live, 10 * 0x80u + 0x1000u);
+    EXPECT_EQ(sums.free - sums.top, 500 * 0x20u + 490 * 0x80u);
+    // Nine in ten runs of 99 chunks, 0x1f60 bytes, hold one whole page or none, as they lie.
+    EXPECT_GE(sums.trimmable, 8 * kPage);
+    EXPECT_LE(sums.trimmable, 10 * kPage);
+  }
+}
+
+TEST_F(GlibcHeap, FreeChunksBeforeTheTopBecomeTheTop) {
+  Image heap(0x10000000, 64 * kPage);
+  const uint64_t arena = heap.start();
+  const uint64_t first = heap.start() + kPage;
+  uint64_t at = heap.Chunk(first, 0x1000);
+  const uint64_t free = at;
+  uint64_t next = 0;
+  for (int i = 0; i < 200; i++) {
+    heap.Word(at + 16, next ^ ((at + 16) >> 12));
+    next = at;
+    at = heap.Chunk(at, 0x80);
+  }
+  heap.Word(arena + 16 + 6 * 8, next);
+  heap.Chunk(at, heap.end() - at);
+  const HeapSums sums = Walk(heap, first, heap.end(), arena);
+  EXPECT_EQ(sums.live, 0x1000u);
+  EXPECT_EQ(sums.top, heap.end() - free);
+  EXPECT_EQ(sums.free, sums.top);
+  EXPECT_EQ(sums.trimmable, 0u);
+  EXPECT_EQ(sums.trimmable_top, (heap.end() - free) / kPage * kPage - kPage);
 }
 
 TEST_F(GlibcHeap, AnArenasFirstChunkIsFoundBehindItsDescription) {

@@ -45,10 +45,27 @@ double ThreadNanos() noexcept {
 class PoolWalk {
  public:
   PoolWalk(pid_t pid, const GrowthTable& table, Ledger& ledger) noexcept
-      : memory_(pid), marker_(pid), table_(table), ledger_(ledger) {}
+      : memory_(pid), marker_(pid), fast_(memory_), table_(table), ledger_(ledger) {}
 
   // False: memory may not be read.
   bool IsPossible() const noexcept { return memory_.error() == 0; }
+
+  // To be called before any row is walked: chunks of one arena lie in several.
+  void FindFastBins(const MappedArray<Pool>& pools) noexcept {
+    const MapsRow* brk = nullptr;
+    for (size_t i = 0; i < pools.size(); i++) {
+      const MapsRow& row = table_.rows[i].map;
+      if (pools[i] == Pool::kBrkHeap) brk = &row;
+      if (pools[i] != Pool::kArenaHeaps) continue;
+      for (uint64_t start = row.start; start < row.end; start += kArenaHeapBytes) AddArenaIn(start);
+    }
+    for (size_t i = 0; brk != nullptr && i < table_.rows.size(); i++) {
+      if (!IsDataOfLibc(i)) continue;
+      const bool bss = i + 1 < pools.size() && pools[i + 1] == Pool::kBss;
+      fast_.AddMainArena(table_.rows[i].map.start, table_.rows[bss ? i + 1 : i].map.end, brk->start, brk->end);
+    }
+    fast_.Seal();
+  }
 
   // Row `i`, in place of what the light ledger counts of it. False: no memory.
   bool Walk(size_t i, Pool pool) noexcept {
@@ -71,6 +88,24 @@ class PoolWalk {
  private:
   double& Of(Owner owner) noexcept { return ledger_.bytes[static_cast<size_t>(owner)]; }
 
+  // The arena whose first heap is at `start`. Its top lies in a heap that says whose it is.
+  void AddArenaIn(uint64_t start) noexcept {
+    uint64_t arena;
+    uint64_t top;
+    uint64_t owner;
+    if (!fast_.ReadWord(start, arena) || arena / kArenaHeapBytes != start / kArenaHeapBytes) return;
+    if (!fast_.ReadTop(arena, top) || !fast_.ReadWord(top / kArenaHeapBytes * kArenaHeapBytes, owner)) return;
+    if (owner == arena) fast_.Add(arena);
+  }
+
+  bool IsDataOfLibc(size_t i) const noexcept {
+    const MapsRow& row = table_.rows[i].map;
+    const std::string_view path = table_.names.At(row.name);
+    const std::string_view name = path.substr(path.rfind('/') + 1);
+    return row.inode != 0 && row.perms == (kRead | kWrite) &&
+           (name.starts_with("libc.so") || name.starts_with("libc-2."));
+  }
+
   ArenaSums* ArenaAt(uint64_t address) noexcept {
     for (ArenaSums& arena : ledger_.arenas) {
       if (arena.address == address) return &arena;
@@ -91,7 +126,7 @@ class PoolWalk {
     ArenaSums* main = ArenaAt(0);
     if (main == nullptr) return false;
     HeapSums sums;
-    WalkHeap(words, pages_, pages_.start(), pages_.end(), sums);
+    WalkHeap(words, pages_, fast_, pages_.start(), pages_.end(), sums);
     Add(*main, sums);
     return true;
   }
@@ -101,7 +136,7 @@ class PoolWalk {
     if (arena == nullptr) return false;
     HeapSums sums;
     sums.live = pages_.Bytes(start, heap.first);  // what describes the heap
-    WalkHeap(words, pages_, heap.first, heap.end, sums);
+    WalkHeap(words, pages_, fast_, heap.first, heap.end, sums);
     // A heap that shrank keeps its mapping, and perhaps some pages of it.
     sums.free += pages_.Bytes(heap.end, std::min(start + kArenaHeapBytes, pages_.end()));
     Add(*arena, sums);
@@ -110,7 +145,7 @@ class PoolWalk {
 
   void WalkRest(WordReader& words, size_t i, uint64_t from, Pool pool) noexcept {
     AnonymousSums sums;
-    WalkAnonymous(memory_, words, pages_, from, pages_.end(), sums);
+    WalkAnonymous(memory_, words, pages_, fast_, from, pages_.end(), sums);
     ledger_.anonymous.Add(sums);
     Of(Owner::kMalloc) += static_cast<double>(sums.blocks_resident + sums.heaps.live);
     Of(Owner::kMallocFree) += static_cast<double>(sums.heaps.free);
@@ -138,6 +173,7 @@ class PoolWalk {
   ProcessMemory memory_;
   PageMarker marker_;
   ResidentPages pages_;
+  FastBins fast_;
   const GrowthTable& table_;
   Ledger& ledger_;
   char header_[4096];
@@ -152,6 +188,19 @@ void SplitByCounters(const AllocatorCounters& counters, double (&bytes)[static_c
   const double live = std::min(malloc, counters.live + metadata);
   bytes[static_cast<size_t>(Owner::kMallocFree)] += malloc - live;
   malloc = live;
+}
+
+// False: no memory. What was needed for it is given back by then: RSS is read next.
+bool WalkPools(pid_t pid, const GrowthTable& table, const MappedArray<Pool>& pools, Ledger& ledger) noexcept {
+  PoolWalk walk(pid, table, ledger);
+  ledger.walked = walk.IsPossible();
+  if (!ledger.walked) return true;
+  walk.FindFastBins(pools);
+  for (size_t i = 0; i < table.rows.size(); i++) {
+    if (pools[i] == Pool::kNone || table.rows[i].anon == 0) continue;
+    if (!walk.Walk(i, pools[i])) return false;
+  }
+  return true;
 }
 
 }  // namespace
@@ -194,12 +243,7 @@ Failure ReadLedger(pid_t pid, Depth depth, Ledger& ledger) noexcept {
   ledger.allocator = pid == 0 ? OwnAllocator() : AllocatorFromMappings(table.names);
   // Where nothing tells, a heap of glibc's is looked for: what is none has no chunks.
   if (depth == Depth::kWhole && (ledger.allocator == Allocator::kGlibc || ledger.allocator == Allocator::kUnknown)) {
-    PoolWalk walk(pid, table, ledger);
-    ledger.walked = walk.IsPossible();
-    for (size_t i = 0; ledger.walked && i < table.rows.size(); i++) {
-      if (pools[i] == Pool::kNone || table.rows[i].anon == 0) continue;
-      if (!walk.Walk(i, pools[i])) return no_memory;
-    }
+    if (!WalkPools(pid, table, pools, ledger)) return no_memory;
     failure = ReadUsage(pid, table.after);
     if (failure) return failure;
   }

@@ -54,6 +54,9 @@ class Image final : public PageSource {
     for (size_t i = 0; i < count; i++) Read(addresses[i], static_cast<char*>(to) + i * size, size);
     return count;
   }
+  bool IsResident(uint64_t address) noexcept override {
+    return address >= start_ && address < end() && resident_[(address - start_) / kImagePage];
+  }
 
   bool touched_absent = false;  // a read of a page that is not there would make the process larger
 

@@ -38,6 +38,14 @@ size_t ProcessMemory::Read(uint64_t address, void* to, size_t size) noexcept {
   return got < 0 ? 0 : static_cast<size_t>(got);
 }
 
+bool ProcessMemory::IsResident(uint64_t address) noexcept {
+  constexpr uint64_t kPresent = uint64_t{1} << 63;  // Documentation/admin-guide/mm/pagemap.rst
+  if (!pagemap_) pagemap_ = OpenProc(ProcPath(pid_, "pagemap"));
+  uint64_t entry = 0;
+  const auto at = static_cast<off_t>(address / PageSize() * sizeof entry);
+  return pagemap_ && pread(pagemap_.get(), &entry, sizeof entry, at) == sizeof entry && (entry & kPresent) != 0;
+}
+
 size_t ProcessMemory::ReadEach(const uint64_t* addresses, size_t count, size_t size, void* to) noexcept {
   constexpr size_t kBatch = 256;
   static_assert(kBatch <= IOV_MAX);

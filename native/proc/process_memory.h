@@ -23,6 +23,9 @@ class PageSource {
   // Copies `size` bytes from each of `count` addresses to `to`, one behind the other, and returns how many could be
   // read before one could not.
   virtual size_t ReadEach(const uint64_t* addresses, size_t count, size_t size, void* to) noexcept = 0;
+
+  // Whether reading the page at `address` would bring nothing in. For single pages: see PageMarker for many.
+  virtual bool IsResident(uint64_t address) noexcept = 0;
 };
 
 class ProcessMemory final : public PageSource {
@@ -31,6 +34,7 @@ class ProcessMemory final : public PageSource {
 
   size_t Read(uint64_t address, void* to, size_t size) noexcept override;
   size_t ReadEach(const uint64_t* addresses, size_t count, size_t size, void* to) noexcept override;
+  bool IsResident(uint64_t address) noexcept override;
 
   // Why nothing can be read at all: an errno (EPERM), or 0. Sandboxes forbid it.
   int error() const noexcept { return error_; }
@@ -38,6 +42,7 @@ class ProcessMemory final : public PageSource {
  private:
   pid_t pid_;
   int error_ = 0;
+  UniqueFd pagemap_;
   UniqueFd mem_;  // where process_vm_readv is forbidden or missing
 };
 
