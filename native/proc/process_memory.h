@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "base/own_mapping.h"
 #include "base/unique_fd.h"
 
 namespace tidemark {

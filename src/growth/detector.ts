@@ -9,7 +9,7 @@ import type { Owner } from '../owners.js'
 import type { AllocatorReading, MemoryLimit, Reading } from '../readings/reading.js'
 import { causesAmong, timeTo, withoutByProducts } from './causes.js'
 import { evidence } from './evidence.js'
-import { type OwnerTrend, ownerTrend, TESTED_OWNERS } from './owner-trend.js'
+import { type OwnerTrend, ownerTrend, residentTrend, TESTED_OWNERS } from './owner-trend.js'
 import { type Circumstances, remedy } from './remedies.js'
 import { LeastFree, withRetention } from './retention.js'
 import { Series } from './series.js'
@@ -25,6 +25,8 @@ export class Detector {
   /** JS heap beyond all that the isolate of the readings has for its own. */
   readonly #elsewhere = new Series()
   readonly #leastFree = new LeastFree()
+  /** All that the allocator holds. */
+  readonly #held = new Series()
   /** Owners that some readings did not look at. */
   readonly #sparse = new Set<Owner>()
   readonly #sites = new Sites()
@@ -55,7 +57,9 @@ export class Detector {
       series.add(this.#elapsedMs, bytes)
       if (owner === 'malloc-free') this.#leastFree.add(this.#elapsedMs, bytes)
     }
-    const { 'js-heap': heaps } = reading.owners
+    const { 'js-heap': heaps, malloc, 'malloc-free': free, 'array-buffers': buffers } = reading.owners
+    const held = (malloc ?? 0) + (free ?? Number.NaN) + (buffers ?? 0)
+    if (!reading.carried?.includes('malloc-free') && Number.isFinite(held)) this.#held.add(this.#elapsedMs, held)
     if (heaps !== undefined && Number.isFinite(heaps)) {
       this.#heapBytes = heaps
       const own = reading.heap?.total ?? Number.NaN
@@ -95,7 +99,8 @@ export class Detector {
       return series ? [ownerTrend(owner, series, this.#floors, this.#elapsedMs, this.#sparse.has(owner))] : []
     })
     const sited = withWorkers(trends, this.#elsewhere, this.#elapsedMs).map((trend) => withSites(trend, growing))
-    return withoutByProducts(withRetention(sited, this.#leastFree.over(this.#elapsedMs), this.#rss.to))
+    const held = residentTrend('malloc-free', this.#held, this.#elapsedMs, this.#sparse.has('malloc-free'))
+    return withoutByProducts(withRetention(sited, held, this.#leastFree.over(this.#elapsedMs), this.#rss.to))
   }
 
   verdict(): Verdict {

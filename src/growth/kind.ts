@@ -98,7 +98,9 @@ export function judge(
     !(slopeInterval(second).low > Math.max(dead, TRIVIAL_BYTES / (t[n - 1]! - t[middle]!)))
   if (spanMs >= CURVE_MS && rise > mattering(second.deviation) && settled) return { kind: 'warm-up', slowing, clarity }
 
-  const flat = slopeInterval(whole).high < Math.max(dead, mattering(whole.deviation) / spanMs)
+  // What clearly rises is not level, however much it goes up and down on its way.
+  const { low, high } = slopeInterval(whole)
+  const flat = low <= dead && high < Math.max(dead, mattering(whole.deviation) / spanMs)
   return { kind: flat ? 'steady' : 'unknown', slowing, clarity }
 }
 

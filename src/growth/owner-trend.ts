@@ -18,7 +18,7 @@ export interface OwnerTrend {
   to: number
   windowMs: number
   /** What `from`, `to` and `growth` are of. */
-  series: 'resident' | 'resident, of other isolates' | 'used after major GC' | 'live at its sites'
+  series: 'resident' | 'resident, of other isolates' | 'used after major GC' | 'live at its sites' | 'between bursts'
   /**
    * Only for `leak`: no window shorter than a third of the time seen shows it by itself, so it may yet be a warm-up. One
    * that takes longer than about twice the window is a straight line, and no test can know.

@@ -1,9 +1,10 @@
 /**
  * Decides whether the allocator keeps what the program has freed: retention.
  *
- * Two things show it: free memory that piles up while what is in use does not, and free memory that was free all the time,
- * for what was never needed again could have been given back. A batch that comes back uses it, so what counts is the
- * least that stayed free. Retention is never the answer while more than is held has grown and is not understood.
+ * Three things show it: free memory that piles up while what is in use does not; all that the allocator holds growing, while
+ * what is in use only comes and goes; and free memory that was free all the time, for what was never needed again could have
+ * been given back. A batch that comes back uses it, so what counts is the least that stayed free. Retention is never the
+ * answer while more than is held has grown and is not understood.
  */
 
 import type { Owner } from '../owners.js'
@@ -60,13 +61,16 @@ const NEARLY_ALL = 0.7
 /** The owners that live in the allocator's memory and are in use. */
 const IN_USE: readonly Owner[] = ['malloc', 'array-buffers']
 
-/** @param held what was free all the time */
-export function withRetention(trends: OwnerTrend[], held: Held | null, rss: number): OwnerTrend[] {
-  return trends.map((trend) => (trend.owner === 'malloc-free' ? judged(trend, trends, held, rss) : trend))
+/**
+ * @param all what free memory and that in use add up to
+ * @param held what was free all the time
+ */
+export function withRetention(trends: OwnerTrend[], all: OwnerTrend, held: Held | null, rss: number): OwnerTrend[] {
+  return trends.map((trend) => (trend.owner === 'malloc-free' ? judged(trend, trends, all, held, rss) : trend))
 }
 
-function judged(free: OwnerTrend, trends: OwnerTrend[], held: Held | null, rss: number): OwnerTrend {
-  const piling = free.kind === 'leak' ? pilingUp(free, trends) : free
+function judged(free: OwnerTrend, trends: OwnerTrend[], all: OwnerTrend, held: Held | null, rss: number): OwnerTrend {
+  const piling = free.kind === 'leak' ? pilingUp(free, trends) : (highWater(all, trends) ?? free)
   if (piling.kind === 'retention' || held === null || held.bytes < worthSaying(rss)) return piling
   const bigger = trends.find(
     ({ owner, kind, from, to }) => owner !== free.owner && kind === 'unknown' && to - from > held.bytes,
@@ -92,6 +96,23 @@ function pilingUp(free: OwnerTrend, trends: OwnerTrend[]): OwnerTrend {
         : undefined
   if (missing !== undefined) return { ...settled(free), kind: 'unknown', missing }
   return { ...settled(free), kind: 'retention' }
+}
+
+/** Bursts that grow: each finds too little free, and leaves more. What is in use between them does not grow. */
+function highWater(all: OwnerTrend, trends: OwnerTrend[]): OwnerTrend | undefined {
+  const inUse = trends.filter(({ owner }) => IN_USE.includes(owner))
+  const rate = inUse.reduce((sum, { growth }) => sum + (growth?.bytesPerHour ?? 0), 0)
+  if (all.kind !== 'leak' || inUse.some(({ kind }) => kind === 'leak')) return undefined
+  if (rate > (1 - NEARLY_ALL) * all.growth!.bytesPerHour) return undefined
+  // What is in use between bursts is not kept.
+  const between = inUse.reduce((sum, { from, to }) => sum + Math.min(from, to), 0)
+  return {
+    ...settled(all),
+    kind: 'retention',
+    from: all.from - between,
+    to: all.to - between,
+    series: 'between bursts',
+  }
 }
 
 /** Whether growth of free memory will go on or was a warm-up changes nothing about it. */
