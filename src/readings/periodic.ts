@@ -3,6 +3,7 @@
  */
 
 import { addonProblem } from '../binding.js'
+import { OWNERS } from '../owners.js'
 import type { Reading } from './reading.js'
 import { OTHERS_ALLOWANCE, OWN_ALLOWANCE, ReadingBudget } from './reading-budget.js'
 import { takeLightReading, takeWholeReading, unmovedReading } from './take-reading.js'
@@ -31,7 +32,7 @@ export class PeriodicReadings {
     if (unmoved !== null) return unmoved
     const options = this.#pid === undefined ? {} : { pid: this.#pid }
     const depth = this.#whole ? this.#budget.depth(performance.now()) : 'whole'
-    if (depth === 'none' && this.#pid === undefined) return totalsOnly(this.#table!)
+    if (depth === 'none' && this.#pid === undefined) return carriedReading(this.#table!)
     const { reading, cpuMs } =
       depth === 'whole' ? await takeWholeReading(options) : await takeLightReading(this.#whole!, options)
     this.#budget.spent(depth === 'whole' ? 'whole' : 'light', cpuMs)
@@ -50,8 +51,18 @@ export class PeriodicReadings {
   }
 }
 
-/** Of this process, where owners would cost too much now: as the first and the last reading of a run. */
-function totalsOnly({ shmem, swap }: Reading): Reading {
+/** Of this process, where owners would cost too much now: those of the latest table stand, and what has moved since is unexplained. */
+function carriedReading({ rss: before, shmem, swap, owners, limit }: Reading): Reading {
   const { rss, anon, file } = usage()
-  return { t: Date.now(), rss, anon, file: file - shmem, shmem, swap, owners: {} }
+  return {
+    t: Date.now(),
+    rss,
+    anon,
+    file: file - shmem,
+    shmem,
+    swap,
+    owners: { ...owners, unexplained: (owners.unexplained ?? 0) + rss - before },
+    carried: [...OWNERS],
+    ...(limit && { limit }),
+  }
 }
