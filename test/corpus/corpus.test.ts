@@ -1,14 +1,10 @@
 /** A few quick programs of the corpus, so that each change of tidemark meets them. `npm run corpus` runs all. */
 
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
 import { test } from 'node:test'
-import { inTurns, programs, runProgram } from './run-program.js'
+import { inTurns, isMainNode, programs, runProgram } from './run-program.js'
 
 const QUICK = ['uploads', 'cache-fills', 'addon-malloc-no-frame-pointers', 'slices']
-
-/** Where the suite runs on several Nodes, the one that people have on their PATH is enough: these take a minute. */
-const isMainNode = spawnSync('node', ['--version'], { encoding: 'utf8' }).stdout?.trim() === process.version
 
 test('the corpus has programs that leak, over all owners, and programs that do not', () => {
   const count = (folder: string) => programs().filter((program) => program.folder === folder).length
