@@ -3,9 +3,15 @@
 import { OWNERS, type Owner } from '../owners.js'
 import { type Answer, answerFrom, slopeOf } from './answer.js'
 import { CURVE_MS } from './kind.js'
-import type { Held } from './retention.js'
 import type { Series } from './series.js'
 import type { GrowthRate, VerdictKind } from './verdict.js'
+
+/** Memory of the allocator's that stayed free. */
+export interface Held {
+  bytes: number
+  /** For how long, up to now. */
+  ms: number
+}
 
 /** What one owner does, over the window that shows it best. */
 export interface OwnerTrend {

@@ -9,7 +9,7 @@
 
 import type { Owner } from '../owners.js'
 import { formatBytes } from '../units.js'
-import { type OwnerTrend, SHORTEST_RUN_MS } from './owner-trend.js'
+import { type Held, type OwnerTrend, SHORTEST_RUN_MS } from './owner-trend.js'
 import { Series } from './series.js'
 
 /** What the allocator keeps below this, and below this share of RSS, is its working stock. */
@@ -19,13 +19,6 @@ const WORTH_SAYING_SHARE = 0.25
 /** Free memory, bytes, that is worth a word in a process of `rss` bytes. */
 export function worthSaying(rss: number): number {
   return Math.max(WORTH_SAYING_BYTES, WORTH_SAYING_SHARE * rss)
-}
-
-/** Memory that stayed free. */
-export interface Held {
-  bytes: number
-  /** For how long, up to now. */
-  ms: number
 }
 
 /** Two looks may both fall between two batches. */

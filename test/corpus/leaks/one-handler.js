@@ -1,10 +1,10 @@
 'use strict'
 // Eight routes under load, and one of them remembers every visitor: 1 in 8 requests leaks.
 
-const { makeGarbage } = require('../support/garbage.js')
 const { costOf, keeps, run } = require('../support/program.js')
 const { seeded } = require('../support/random.js')
 const { startService } = require('../support/service.js')
+const { routes } = require('../support/shop.js')
 const { leak } = require('../support/truth.js')
 
 const next = seeded(9)
@@ -21,13 +21,7 @@ const visitorBytes = costOf('heap', (i) => recommend(`visitor ${i}`))
 
 const handlers = {
   '/recommend': recommend,
-  '/products': () => JSON.stringify(Array.from({ length: 200 }, (_, id) => ({ id, price: next(1e6) }))),
-  '/search': (words) => String(makeGarbage(next) + words.length),
-  '/basket': (id) => JSON.stringify({ id, lines: Array.from({ length: 20 }, () => next(1e6)) }),
-  '/image': () => Buffer.alloc(20_000, 7),
-  '/login': (name) => Buffer.from(name).toString('base64url'),
-  '/health': () => 'ok',
-  '/prices': () => 'price,'.repeat(2000),
+  ...routes(next),
 }
 const paths = Object.keys(handlers)
 let ask

@@ -1,23 +1,17 @@
 'use strict'
 // The service of leaks/one-handler.js without its leak: eight routes under load.
 
-const { makeGarbage } = require('../support/garbage.js')
 const { run } = require('../support/program.js')
 const { seeded } = require('../support/random.js')
 const { startService } = require('../support/service.js')
+const { routes } = require('../support/shop.js')
 const { noLeak } = require('../support/truth.js')
 
 const next = seeded(101)
 
 const handlers = {
   '/recommend': () => JSON.stringify(Array.from({ length: 300 }, (_, n) => ({ product: next(1e6), score: n / 7 }))),
-  '/products': () => JSON.stringify(Array.from({ length: 200 }, (_, id) => ({ id, price: next(1e6) }))),
-  '/search': (words) => String(makeGarbage(next) + words.length),
-  '/basket': (id) => JSON.stringify({ id, lines: Array.from({ length: 20 }, () => next(1e6)) }),
-  '/image': () => Buffer.alloc(20_000, 7),
-  '/login': (name) => Buffer.from(name).toString('base64url'),
-  '/health': () => 'ok',
-  '/prices': () => 'price,'.repeat(2000),
+  ...routes(next),
 }
 const paths = Object.keys(handlers)
 let ask
