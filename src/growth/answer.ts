@@ -29,7 +29,8 @@ interface Shown extends Judgement {
   start: number
   version: number
   alpha: number
-  points: Points
+  /** Remembered only of the longest window, which the others are compared with, and of the one that the answer is about. */
+  points: Points | undefined
 }
 
 /** The windows of the latest answer: one is judged anew only when it has a new point, so that looking is cheap. */
@@ -43,12 +44,16 @@ const lately = new WeakMap<Series, Shown[]>()
  */
 export function answerFrom({ series, origin, beginning, now, error, variances }: Question): Answer {
   const earlier = lately.get(series) ?? []
+  const pointsOf = (shown: Shown): Points => {
+    shown.points ??= series.since(shown.start)
+    return shown.points
+  }
   const show = (start: number, alpha: number, longest?: Shown): Shown => {
     const version = series.version(start)
     const same = earlier.find((shown) => shown.start === start && shown.version === version && shown.alpha === alpha)
     if (same) return same
     const points = series.since(start)
-    const earlierMax = longest ? maxBefore(longest.points, start) : Number.NEGATIVE_INFINITY
+    const earlierMax = longest ? maxBefore(pointsOf(longest), start) : Number.NEGATIVE_INFINITY
     const sampling = variances && samplingOf(variances.since(start))
     return { start, version, alpha, points, ...judge(points, alpha, earlierMax, sampling) }
   }
@@ -56,18 +61,23 @@ export function answerFrom({ series, origin, beginning, now, error, variances }:
   for (const { start, share } of windows(origin, now)) tested.push(show(start, error * share, tested[0]))
   // No error is left for the whole: the leak test has its own windows.
   const whole = show(beginning, 0)
-  lately.set(series, [...tested, whole])
 
   const leaks = tested.filter(({ kind }, i) => kind === 'leak' && !tested[i - 1]?.slowing)
-  if (leaks.length > 0) {
-    // The rate is that of the straightest window: one that also holds the quiet time before the leak understates it.
-    const { kind, points } = leaks.reduce((a, b) => (b.clarity > a.clarity ? b : a))
-    return { kind, points, mayBeWarmUp: !leaks.some(({ start }) => now - start < now / 3) }
-  }
-
   const recent = tested.filter(({ start }) => now - start >= (now - origin) / 4)
-  const told = [whole, ...recent].find(({ kind }) => kind === 'warm-up' || kind === 'steady')
-  return told ? { kind: told.kind, points: told.points } : { kind: 'unknown', points: whole.points }
+  const told =
+    leaks.length > 0
+      ? // The rate is that of the straightest window: one that also holds the quiet time before the leak understates it.
+        leaks.reduce((a, b) => (b.clarity > a.clarity ? b : a))
+      : [whole, ...recent].find(({ kind }) => kind === 'warm-up' || kind === 'steady')
+
+  const about = told ?? whole
+  const points = pointsOf(about)
+  for (const shown of [...tested, whole]) if (shown !== tested[0] && shown !== about) shown.points = undefined
+  lately.set(series, [...tested, whole])
+  const isStraight = (leak: Shown) =>
+    !tested.some(({ start, bending }) => bending && start <= leak.start && now - start < 4 * (now - leak.start))
+  const mayBeWarmUp = !leaks.some((leak) => now - leak.start < now / 4 && isStraight(leak))
+  return { kind: told?.kind ?? 'unknown', points, ...(leaks.length > 0 && { mayBeWarmUp }) }
 }
 
 const slopes = new WeakMap<Points, Slope>()

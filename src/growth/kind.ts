@@ -38,6 +38,8 @@ export interface Judgement {
   kind: WindowKind
   /** It grew in the first half, and clearly less in the second. */
   slowing: boolean
+  /** It grew in the first half, and at least a little less in the second: too little to be no leak, enough to doubt it. */
+  bending: boolean
   /** Slope over its standard error: how clearly the window is one rising line. */
   clarity: number
 }
@@ -71,8 +73,8 @@ export function judge(
 ): Judgement {
   const n = t.length
   const spanMs = n > 0 ? t[n - 1]! - t[0]! : 0
-  if (n < 5 || spanMs <= 0) return { kind: 'unknown', slowing: false, clarity: 0 }
-  if (highest(max) - lowest(v) < TRIVIAL_BYTES) return { kind: 'steady', slowing: false, clarity: 0 }
+  if (n < 5 || spanMs <= 0) return { kind: 'unknown', slowing: false, bending: false, clarity: 0 }
+  if (highest(max) - lowest(v) < TRIVIAL_BYTES) return { kind: 'steady', slowing: false, bending: false, clarity: 0 }
 
   // Both halves keep the middle reading: with five major GCs each half has three.
   const middle = n >> 1
@@ -88,20 +90,27 @@ export function judge(
 
   const alarm = spanMs >= CURVE_MS && slopeConfidenceSequence(whole, alpha, TAU).low > dead
   // Of a straight line, too, the second half is less steep in one of two noisy windows: what matters is how much, beyond its error.
-  const slowing = first.slope > dead && second.slope + 0.7 * Math.sqrt(second.variance) < 0.7 * first.slope
+  const atLeast = second.slope + 0.7 * Math.sqrt(second.variance)
+  const slowing = first.slope > dead && atLeast < 0.7 * first.slope
+  const bending = first.slope > dead && second.slope < 0.9 * first.slope
   if (alarm && second.slope >= dead && !slowing && rise > mattering(whole.deviation) && end > earlierMax)
-    return { kind: 'leak', slowing, clarity }
+    return { kind: 'leak', slowing, bending, clarity }
 
   // Noise is taken from the second half: over the whole window the bend itself would pass for noise.
+  const later = slopeInterval(second)
+  const laterMs = t[n - 1]! - t[middle]!
   const settled =
     second.slope < 0.4 * first.slope &&
-    !(slopeInterval(second).low > Math.max(dead, TRIVIAL_BYTES / (t[n - 1]! - t[middle]!)))
-  if (spanMs >= CURVE_MS && rise > mattering(second.deviation) && settled) return { kind: 'warm-up', slowing, clarity }
+    // Nor may it go on growing for all that is known, by what would matter next to what it grew.
+    later.high * laterMs < Math.max(TRIVIAL_BYTES, rise / 2) &&
+    !(later.low > Math.max(dead, TRIVIAL_BYTES / laterMs))
+  if (spanMs >= CURVE_MS && rise > mattering(second.deviation) && settled)
+    return { kind: 'warm-up', slowing, bending, clarity }
 
   // What clearly rises is not level, however much it goes up and down on its way.
   const { low, high } = slopeInterval(whole)
   const flat = low <= dead && high < Math.max(dead, mattering(whole.deviation) / spanMs)
-  return { kind: flat ? 'steady' : 'unknown', slowing, clarity }
+  return { kind: flat ? 'steady' : 'unknown', slowing, bending, clarity }
 }
 
 /** A rise within the noise is none: five deviations of it. */

@@ -22,13 +22,20 @@ export interface Observed {
   leakAt: number
   /** The same for a leak that is not "unless still warming up". */
   certainAt: number
+  /** Second of the last look that said leak. */
+  lastAt: number
   /** What it said at each horizon, and whether that was with the caveat. */
   kinds: { kind: VerdictKind; caveat: boolean }[]
 }
 
 export function observe(process: Process, { seconds, untilAlarm, horizons = [] }: Watching): Observed {
   const detector = new Detector()
-  const observed: Observed = { leakAt: Number.POSITIVE_INFINITY, certainAt: Number.POSITIVE_INFINITY, kinds: [] }
+  const observed: Observed = {
+    leakAt: Number.POSITIVE_INFINITY,
+    certainAt: Number.POSITIVE_INFINITY,
+    lastAt: Number.NaN,
+    kinds: [],
+  }
   for (let second = 0; second <= seconds; second++) {
     detector.add(readingAt(second, process))
     const { kind } = detector.verdict()
@@ -36,6 +43,7 @@ export function observe(process: Process, { seconds, untilAlarm, horizons = [] }
     if (horizons.includes(second)) observed.kinds.push({ kind, caveat })
     if (kind !== 'leak') continue
     observed.leakAt = Math.min(observed.leakAt, second)
+    observed.lastAt = second
     if (!caveat) observed.certainAt = Math.min(observed.certainAt, second)
     if (untilAlarm) break
   }

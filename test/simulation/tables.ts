@@ -94,6 +94,44 @@ const alarms: Table = (options) => {
   }
 }
 
+const WARM_UPS: Model[] = [
+  ...[2, 5, 10, 20, 40, 80, 160, 320].map((tau) => warmUp(tau)),
+  warmUp(160, { mib: 300 }),
+  ...[10, 20, 40, 80, 160, 320].map((seconds) => fill(seconds)),
+  fill(160, { mib: 300 }),
+]
+
+const warmups: Table = (options) => {
+  const series = options.series ?? 100
+  return {
+    title: `Warm-ups: ${series} series of 30 minutes; a straight line is a leak until it ends, "unless still warming up"`,
+    header: [
+      'warm-up',
+      'ever a leak',
+      'ever a leak without "unless …"',
+      'last called a leak, median',
+      'warm-up or steady at the end',
+    ],
+    rows: rowsOf(WARM_UPS, options, (model) => {
+      const all = observeAll(model, series, { seconds: 3 * TEN_MINUTES, horizons: [3 * TEN_MINUTES] })
+      const called = all.filter(({ leakAt }) => leakAt < Number.POSITIVE_INFINITY)
+      return [
+        share(called.length, series),
+        share(all.filter(({ certainAt }) => certainAt < Number.POSITIVE_INFINITY).length, series),
+        called.length > 0
+          ? after(
+              quantile(
+                called.map(({ lastAt }) => lastAt),
+                0.5,
+              ),
+            )
+          : 'never',
+        share(all.filter(({ kinds }) => ['warm-up', 'steady'].includes(kinds[0]!.kind)).length, series),
+      ]
+    }),
+  }
+}
+
 const QUICK: LeakModel[] = [
   leak(1),
   leak(1, { phi: 0.6 }),
@@ -196,4 +234,4 @@ function after(seconds: number): string {
   return seconds < 2 * HOUR ? `${seconds} s` : `${(seconds / HOUR).toFixed(1)} h`
 }
 
-export const TABLES: Record<string, Table> = { alarms, delays, slow, kinds }
+export const TABLES: Record<string, Table> = { alarms, warmups, delays, slow, kinds }
