@@ -37,15 +37,15 @@ export function theilSen(t: Float64Array, v: Float64Array): Slope {
     for (let j = i + 1; j < n; j++) if (x[j]! > x[i]!) slopes[pairs++] = (y[j]! - y[i]!) / (x[j]! - x[i]!)
   }
   if (pairs === 0) return { slope: Number.NaN, low: Number.NaN, high: Number.NaN }
-  const sorted = slopes.subarray(0, pairs).sort()
-  const slope = median(sorted)
+  const all = slopes.subarray(0, pairs)
+  const slope = median(all)
 
-  const offset = median(y.map((value, i) => value - slope * x[i]!).sort())
+  const offset = median(y.map((value, i) => value - slope * x[i]!))
   const residuals = y.map((value, i) => value - slope * x[i]! - offset)
   const rho = clampRho(withoutBias(lag1(residuals), n))
   const ranks = Z95 * Math.sqrt((kendallVariance(y) * (1 + rho)) / (1 - rho))
-  const low = sorted[Math.max(0, Math.floor((pairs - ranks) / 2) - 1)]!
-  const high = sorted[Math.min(pairs - 1, Math.ceil((pairs + ranks) / 2))]!
+  const low = select(all, Math.max(0, Math.floor((pairs - ranks) / 2) - 1))
+  const high = select(all, Math.min(pairs - 1, Math.ceil((pairs + ranks) / 2)))
   return { slope, low, high }
 }
 
@@ -192,9 +192,37 @@ function mean(values: Float64Array): number {
   return sum / values.length
 }
 
-function median(sorted: Float64Array): number {
-  const middle = sorted.length >> 1
-  return sorted.length % 2 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2
+/** Reorders `values`. */
+function median(values: Float64Array): number {
+  const middle = values.length >> 1
+  return values.length % 2 ? select(values, middle) : (select(values, middle - 1) + select(values, middle)) / 2
+}
+
+/**
+ * The value that would be at `k` if `values` were sorted; reorders them. Four of a thousand are wanted, and to sort all for
+ * them is most of what a verdict costs in the first minutes.
+ * @see Hoare, "Algorithm 65: Find", CACM 4 (1961)
+ */
+function select(values: Float64Array, k: number): number {
+  let low = 0
+  let high = values.length - 1
+  while (low < high) {
+    const pivot = values[(low + high) >> 1]!
+    let i = low
+    let j = high
+    while (i <= j) {
+      while (values[i]! < pivot) i++
+      while (values[j]! > pivot) j--
+      if (i > j) break
+      const swapped = values[i]!
+      values[i++] = values[j]!
+      values[j--] = swapped
+    }
+    if (k <= j) high = j
+    else if (k >= i) low = i
+    else break
+  }
+  return values[k]!
 }
 
 function blockMeans(values: Float64Array, block: number): Float64Array {

@@ -50,6 +50,23 @@ export function observe(process: Process, { seconds, untilAlarm, horizons = [] }
   return observed
 }
 
+/** What each of the readings after `age` seconds costs, and the verdict after each. In µs. */
+export function priceAt(process: Process, age: number, readings: number): { add: number[]; verdict: number[] } {
+  const detector = new Detector()
+  const prices = { add: [] as number[], verdict: [] as number[] }
+  for (let second = 0; second <= age + readings; second++) {
+    const reading = readingAt(second, process)
+    const began = performance.now()
+    detector.add(reading)
+    const added = performance.now()
+    if (second <= age) continue
+    detector.verdict()
+    prices.add.push((added - began) * 1000)
+    prices.verdict.push((performance.now() - added) * 1000)
+  }
+  return prices
+}
+
 function hasCaveat(detector: Detector): boolean {
   return detector.trends().every(({ kind, mayBeWarmUp }) => kind !== 'leak' || mayBeWarmUp)
 }

@@ -15,7 +15,7 @@ import {
   warmUp,
   warmUpAndLeak,
 } from './models.js'
-import { type Observed, observe, type Watching } from './observe.js'
+import { type Observed, observe, priceAt, type Watching } from './observe.js'
 import { percent, quantile, share } from './share.js'
 
 export interface Options {
@@ -72,7 +72,7 @@ const NOISE: Model[] = [
 ]
 
 const alarms: Table = (options) => {
-  const series = options.series ?? 400
+  const series = options.series ?? 300
   return {
     title: `False alarms: ${series} series of ten minutes without a leak`,
     header: [
@@ -102,7 +102,7 @@ const WARM_UPS: Model[] = [
 ]
 
 const warmups: Table = (options) => {
-  const series = options.series ?? 100
+  const series = options.series ?? 50
   return {
     title: `Warm-ups: ${series} series of 30 minutes; a straight line is a leak until it ends, "unless still warming up"`,
     header: [
@@ -210,7 +210,7 @@ const CURVES: Model[] = [
 ]
 
 const kinds: Table = (options) => {
-  const series = options.series ?? 200
+  const series = options.series ?? 100
   return {
     title: `Kinds at one look, in % of ${series} series; "leak?" is "a leak, unless still warming up"`,
     header: ['memory', ...HORIZONS.map((second) => `${second} s`)],
@@ -229,9 +229,25 @@ const kinds: Table = (options) => {
   }
 }
 
+/** How long the process has been watched when the price is measured, in seconds. */
+const AGES = [60, HOUR / 4, 24 * HOUR]
+
+const price: Table = (options) => {
+  const owners = 7
+  return {
+    title: `Price of one reading and of one verdict after it, in µs: medians of 50, ${owners} owners, machine as it is`,
+    header: ['watched for', 'add', 'verdict'],
+    rows: AGES.map((age) => {
+      options.progress(`price after ${age} s`)
+      const { add, verdict } = priceAt(processOf(several(owners, 0.6, 5), 0), age, 50)
+      return [after(age), ...[add, verdict].map((values) => quantile(values, 0.5).toFixed(1))]
+    }),
+  }
+}
+
 function after(seconds: number): string {
   if (seconds === Number.POSITIVE_INFINITY) return 'never'
   return seconds < 2 * HOUR ? `${seconds} s` : `${(seconds / HOUR).toFixed(1)} h`
 }
 
-export const TABLES: Record<string, Table> = { alarms, warmups, delays, slow, kinds }
+export const TABLES: Record<string, Table> = { alarms, warmups, delays, slow, kinds, price }
