@@ -40,9 +40,12 @@ const UNSEEN_BYTES = 2 ** 20
  */
 export function unmovedReading(taken: Reading): Reading | null {
   const { rss, anon } = usage()
+  const heap = heapReading()
   const drift = rss - taken.rss
   const still = Math.abs(drift) < MOVED_BYTES && Math.abs(anon - taken.anon) < MOVED_BYTES // not where anon is not known
   if (!still || (taken.owners['malloc-free'] ?? 0) > UNSEEN_BYTES) return null
+  // What of malloc's memory is ArrayBuffers follows from V8's count of them, which moves while RSS stands still.
+  if (!(Math.abs(heap.arrayBuffers - (taken.heap?.arrayBuffers ?? Number.NaN)) < MOVED_BYTES)) return null
   const owners = { ...taken.owners, unexplained: (taken.owners.unexplained ?? 0) + drift }
   // The limit stands too: finding it again means some ten files of /proc and cgroupfs, half the price of an idle watch.
   const { shmem, swap, limit, carried } = taken
@@ -54,7 +57,7 @@ export function unmovedReading(taken: Reading): Reading | null {
     shmem,
     swap,
     owners,
-    heap: heapReading(),
+    heap,
     ...(limit && { limit }),
     ...(carried && { carried }),
   }

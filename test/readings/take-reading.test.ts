@@ -157,3 +157,23 @@ test('a reading stands while memory lies still, still sums to rss, and falls onc
   assert.ok(heap > 2 ** 20)
   assert.equal(afterGrowth, null)
 })
+
+test('a reading falls where V8 counts other ArrayBuffers, however still RSS stands', async () => {
+  const moved = await runNode(`
+    const { takeReading, unmovedReading } = require(${JSON.stringify(`${DIST}/readings/take-reading`)})
+    async function main() {
+      let taken, standing = null
+      for (let i = 0; i < 50 && standing === null; i++) {
+        taken = await takeReading()
+        standing = unmovedReading(taken)
+      }
+      globalThis.kept = new ArrayBuffer(40 * 2 ** 20) // calloc maps it, and nothing touches it
+      const { rss } = process.memoryUsage()
+      console.log(JSON.stringify({ stood: standing !== null, grown: rss - standing.rss, after: unmovedReading(taken) }))
+    }
+    main()`)
+  const { stood, grown, after } = moved as { stood: boolean; grown: number; after: unknown }
+  assert.ok(stood)
+  assert.ok(grown < 256 * 1024, `${grown} bytes were touched: RSS alone tells of that`)
+  assert.equal(after, null)
+})
