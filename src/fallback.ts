@@ -86,6 +86,9 @@ export function fallbackBinding(out: Float64Array): Binding {
     readMalloc() {
       fill(OUT.mallocInUse, new Array(4).fill(Number.NaN))
     },
+    readMajorGcs() {
+      fill(OUT.majorGcs, [Number.NaN, Number.NaN])
+    },
     readExternal() {
       fill(OUT.external, [process.memoryUsage().external])
     },

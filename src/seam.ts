@@ -27,6 +27,9 @@ export const OUT = {
   mallocMapped: 16,
   /** Bytes that addons and V8 have declared as external to this isolate's heap. */
   external: 17,
+  /** Major collections of this thread's isolate since the first reading of them, and bytes in use as the last one ended. NaN where V8 does not tell. */
+  majorGcs: 18,
+  usedAfterMajorGc: 19,
   length: 24,
 } as const
 
@@ -302,6 +305,8 @@ export interface Binding {
   readMalloc(): void
   /** Bytes declared external to this isolate's heap. */
   readExternal(): void
+  /** Begins to count at the first call on this thread. */
+  readMajorGcs(): void
   /** The region that native code sees on this thread: the word handed over by `share`. */
   currentRegion(): number
   /** /proc/PID/smaps, read and parsed on a pool thread; pid 0 is this process, here and below. Rejects with a NativeFailure. */

@@ -26,6 +26,7 @@ test('each hot reading writes its own slots, clears the error, and leaves the ot
     [binding.readRegionEdge, OUT.rss, OUT.involuntarySwitches],
     [binding.readMalloc, OUT.mallocInUse, OUT.mallocMapped],
     [binding.readExternal, OUT.external, OUT.external],
+    [binding.readMajorGcs, OUT.majorGcs, OUT.usedAfterMajorGc],
   ]
   for (const [read, first, last] of slots) {
     out.fill(-1)

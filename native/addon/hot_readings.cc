@@ -12,6 +12,7 @@
 #include "hooks/thread_state.h"
 #include "proc/rusage.h"
 #include "proc/statm.h"
+#include "stack/gc_state.h"
 
 namespace tidemark {
 namespace {
@@ -80,6 +81,18 @@ napi_value ReadMallocCallback(napi_env env, napi_callback_info) {
   return nullptr;
 }
 
+// Counts from the first call on this thread.
+napi_value ReadMajorGcsCallback(napi_env env, napi_callback_info) {
+  WatchIsolateOfThisThread();
+  MajorCollections majors;
+  const bool known = GetMajorCollections(majors);
+  double* out = DataOf(env).out;
+  out[kOutErrno] = 0;
+  out[kOutMajorGcs] = known ? static_cast<double>(majors.count) : NAN;
+  out[kOutUsedAfterMajorGc] = known ? static_cast<double>(majors.used_after) : NAN;
+  return nullptr;
+}
+
 void Export(Napi::Env env, Napi::Object exports, const char* name, napi_callback callback) {
   napi_value function = nullptr;
   if (napi_create_function(env, name, NAPI_AUTO_LENGTH, callback, nullptr, &function) == napi_ok) {
@@ -121,6 +134,7 @@ void ExportHotReadings(Napi::Env env, Napi::Object exports) {
   Export(env, exports, "readRegionEdge", ReadRegionEdgeCallback);
   Export(env, exports, "readExternal", ReadExternalCallback);
   Export(env, exports, "readMalloc", ReadMallocCallback);
+  Export(env, exports, "readMajorGcs", ReadMajorGcsCallback);
   exports.Set("share", Napi::Function::New(env, Share, "share"));
   exports.Set("currentRegion", Napi::Function::New(env, CurrentRegion, "currentRegion"));
 }

@@ -14,6 +14,8 @@ enum OutSlot : int {
   kOutMallocArenas = 15,
   kOutMallocMapped = 16,
   kOutExternal = 17,
+  kOutMajorGcs = 18,
+  kOutUsedAfterMajorGc = 19,
   kOutLength = 24
 };
 

@@ -32,6 +32,7 @@ V8Api Resolve() noexcept {
        "_ZN2v87Isolate24RemoveGCPrologueCallbackEPFvPS0_NS_6GCTypeENS_15GCCallbackFlagsEPvES4_");
   Find(api.remove_gc_epilogue_callback,
        "_ZN2v87Isolate24RemoveGCEpilogueCallbackEPFvPS0_NS_6GCTypeENS_15GCCallbackFlagsEPvES4_");
+  Find(api.get_heap_statistics, "_ZN2v87Isolate17GetHeapStatisticsEPNS_14HeapStatisticsE");
   ReadOffset(g_interpreter_frames.bytecode_array_offset, "v8dbg_off_fp_bytecode_array");
   ReadOffset(g_interpreter_frames.bytecode_offset_offset, "v8dbg_off_fp_bytecode_offset");
   return api;

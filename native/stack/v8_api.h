@@ -65,6 +65,17 @@ struct V8JitCodeEvent {
   V8Isolate* isolate;
 };
 
+// v8::HeapStatistics: sizes in bytes, and flags behind them. The room at its end is for what V8 may add.
+struct V8HeapStatistics {
+  size_t total_heap_size;
+  size_t total_heap_size_executable;
+  size_t total_physical_size;
+  size_t total_available_size;
+  size_t used_heap_size;
+  char rest[472];
+};
+static_assert(std::is_standard_layout_v<V8HeapStatistics> && offsetof(V8HeapStatistics, used_heap_size) == 32);
+
 using V8JitCodeHandler = void (*)(const V8JitCodeEvent* event);
 using V8GcCallback = void (*)(V8Isolate* isolate, int type, int flags, void* data);
 constexpr int kV8GcMarkCompact = 4;
@@ -86,6 +97,8 @@ struct V8Api {
   void (*add_gc_epilogue_callback)(V8Isolate*, V8GcCallback, void* data, int types);
   void (*remove_gc_prologue_callback)(V8Isolate*, V8GcCallback, void* data);
   void (*remove_gc_epilogue_callback)(V8Isolate*, V8GcCallback, void* data);
+  // Isolate::GetHeapStatistics(statistics)
+  void (*get_heap_statistics)(V8Isolate*, V8HeapStatistics*);
 };
 
 // Looked up by the first call, which must therefore not be in a hook; it also tells g_interpreter_frames where this
