@@ -63,7 +63,7 @@ export function withRetention(trends: OwnerTrend[], all: OwnerTrend, held: Held 
 }
 
 function judged(free: OwnerTrend, trends: OwnerTrend[], all: OwnerTrend, held: Held | null, rss: number): OwnerTrend {
-  const piling = free.kind === 'leak' ? pilingUp(free, trends) : (highWater(all, trends) ?? free)
+  const piling = free.kind === 'leak' ? pilingUp(free, trends) : (highWater(all, trends) ?? stock(free, all, rss))
   if (piling.kind === 'retention' || held === null || held.bytes < worthSaying(rss)) return piling
   const bigger = trends.find(
     ({ owner, kind, from, to }) => owner !== free.owner && kind === 'unknown' && to - from > held.bytes,
@@ -106,6 +106,13 @@ function highWater(all: OwnerTrend, trends: OwnerTrend[]): OwnerTrend | undefine
     to: all.to - between,
     series: 'between bursts',
   }
+}
+
+/** What is freed and used again is nobody's growth: little of it, or as much as comes and goes in all that the allocator holds. */
+function stock(free: OwnerTrend, all: OwnerTrend, rss: number): OwnerTrend {
+  if (free.kind !== 'unknown') return free
+  const exchanged = all.kind === 'steady' || all.kind === 'warm-up'
+  return exchanged || free.to < worthSaying(rss) ? { ...settled(free), kind: 'steady' } : free
 }
 
 /** Whether growth of free memory will go on or was a warm-up changes nothing about it. */

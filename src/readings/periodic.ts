@@ -35,7 +35,7 @@ export class PeriodicReadings {
     if (depth === 'none' && this.#pid === undefined) return carriedReading(this.#table!)
     const { reading, cpuMs } =
       depth === 'whole' ? await takeWholeReading(options) : await takeLightReading(this.#whole!, options)
-    this.#budget.spent(depth === 'whole' ? 'whole' : 'light', cpuMs)
+    this.#budget.spent(depth === 'whole' ? 'whole' : 'light', cpuMs, performance.now())
     this.#sinceTable = 0
     this.#table = reading
     if (depth === 'whole') this.#whole = reading

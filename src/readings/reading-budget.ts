@@ -3,7 +3,8 @@
  * malloc's memory, by page residency alone, or no further than the two numbers of statm. Pure.
  *
  * A fast leak has to be called within 20 s, when a thousandth of a CPU has not yet paid for one walk over a large heap: so a
- * fixed sum is there to begin with, which is released over the first 20 s.
+ * fixed sum is there to begin with, released over ten minutes as the logarithm of time, so that each doubling of what was seen
+ * has as many walks.
  */
 
 export type Depth = 'whole' | 'light' | 'none'
@@ -16,19 +17,26 @@ export interface Allowance {
 }
 
 /** Of the process itself. */
-export const OWN_ALLOWANCE: Allowance = { share: 0.001, onceMs: 300 }
+export const OWN_ALLOWANCE: Allowance = { share: 0.001, onceMs: 600 }
 
 /** Of whoever watches another process, which is stalled by none of it for longer than 0.1 ms. */
 export const OTHERS_ALLOWANCE: Allowance = { share: 0.1, onceMs: 1000 }
 
-const RELEASED_MS = 20e3
+const FIRST_MS = 10e3
+const RELEASED_MS = 600e3
+
+/** Of the sum that is there once, `elapsed` ms after the start. */
+function released(elapsed: number): number {
+  return Math.min(1, Math.log1p(elapsed / FIRST_MS) / Math.log1p(RELEASED_MS / FIRST_MS))
+}
 
 export class ReadingBudget {
   readonly #allowance: Allowance
   readonly #startedAt: number
-  readonly #spentMs = { whole: 0, light: 0 }
+  #spentMs = 0
   /** What the last one of each depth has cost; 0 before: one that has not been tried yet is tried. */
   readonly #costMs = { whole: 0, light: 0 }
+  #lightAt = Number.NEGATIVE_INFINITY
 
   /** @param now ms, of a clock that does not go back */
   constructor(allowance: Allowance, now: number) {
@@ -36,23 +44,19 @@ export class ReadingBudget {
     this.#startedAt = now
   }
 
-  /** How deep a reading may look now. Light ones take half at most: a second each of them would leave nothing for a walk. */
+  /** How deep a reading may look now. Light ones take half at most of what comes in: all of it would leave nothing for a walk. */
   depth(now: number): Depth {
-    const allowed = this.#allowedMs(now)
-    const { whole, light } = this.#spentMs
-    const left = Math.max(0, allowed - whole - light)
-    if (this.#costMs.whole <= left) return 'whole'
-    return this.#costMs.light <= Math.min(left, Math.max(0, allowed / 2 - light)) ? 'light' : 'none'
-  }
-
-  spent(depth: Exclude<Depth, 'none'>, costMs: number): void {
-    this.#costMs[depth] = costMs
-    this.#spentMs[depth] += costMs
-  }
-
-  #allowedMs(now: number): number {
-    const elapsed = Math.max(0, now - this.#startedAt)
     const { share, onceMs } = this.#allowance
-    return share * elapsed + onceMs * Math.min(1, elapsed / RELEASED_MS)
+    const elapsed = Math.max(0, now - this.#startedAt)
+    const left = Math.max(0, share * elapsed + onceMs * released(elapsed) - this.#spentMs)
+    const { whole, light } = this.#costMs
+    if (whole <= left) return 'whole'
+    return light <= Math.min(left, (share / 2) * (now - this.#lightAt)) ? 'light' : 'none'
+  }
+
+  spent(depth: Exclude<Depth, 'none'>, costMs: number, now: number): void {
+    this.#costMs[depth] = costMs
+    this.#spentMs += costMs
+    if (depth === 'light') this.#lightAt = now
   }
 }

@@ -108,7 +108,7 @@ export async function takeWholeReading(options: TakeReadingOptions = {}): Promis
 export async function takeLightReading(before: Reading, options: TakeReadingOptions = {}): Promise<Taken> {
   const numbers = await readLedgerNumbers(checkPid(options.pid), 'light')
   const reading = readingOf(numbers, options.pid)
-  if (before.allocator) reading.carried = carryOn(numbers.owners, before.owners)
+  if (before.allocator) reading.carried = carryOn(reading, before)
   else if (reading.heap) {
     moveToArrayBuffers(
       numbers.owners,
@@ -150,14 +150,29 @@ function moveToArrayBuffers(owners: OwnerBytes, bytes: number): void {
 /** Owners of what lies in malloc's memory or among its mappings, which only a walk tells apart. */
 const WALKED: Owner[] = ['malloc', 'malloc-free', 'array-buffers', 'mmap']
 
-/** Divides the pool as `before` did. What it has shrunk by is taken from what can shrink most easily. */
-function carryOn(owners: OwnerBytes, before: OwnerBytes): Owner[] {
-  const sum = (bytes: OwnerBytes) => WALKED.reduce((total, owner) => total + (bytes[owner] ?? 0), 0)
-  let change = sum(owners) - sum(before)
-  for (const owner of WALKED) {
-    const bytes = (before[owner] ?? 0) + change
-    owners[owner] = Math.max(0, bytes)
-    change = Math.min(0, bytes)
+/** Divides the pool of `reading` as in `before`, and gives the owners for which that is no more than an assumption. */
+function carryOn({ owners, heap }: Reading, before: Reading): Owner[] {
+  const pool = WALKED.reduce((total, owner) => total + (owners[owner] ?? 0), 0)
+  const was = (owner: Owner) => before.owners[owner] ?? 0
+  const divide = (among: Owner[], bytes: number) => {
+    // What has come since is taken for live, and what went from what can go most easily.
+    let change = bytes - among.reduce((total, owner) => total + was(owner), 0)
+    for (const owner of among) {
+      owners[owner] = Math.max(0, was(owner) + change)
+      change = Math.min(0, was(owner) + change)
+    }
   }
+  // V8 goes on counting; where all that it counted was touched, so is what came since, and it changes places with what is free.
+  const counted = before.heap?.arrayBuffers ?? Number.NaN
+  const buffers = was('array-buffers') + (heap?.arrayBuffers ?? Number.NaN) - counted
+  if (was('array-buffers') >= TOUCHED * counted && buffers >= 0 && buffers <= pool) {
+    owners['array-buffers'] = buffers
+    divide(['malloc-free', 'malloc', 'mmap'], pool - buffers)
+    return ['malloc', 'malloc-free', 'mmap']
+  }
+  divide(WALKED, pool)
   return [...WALKED]
 }
+
+/** The rest is what V8 counts of buffers that it has begun to free. */
+const TOUCHED = 0.98

@@ -126,6 +126,17 @@ test('bursts that grow leave more behind each time, and the next one uses it: re
   }
 })
 
+test('a little free memory that comes and goes does not keep a service from being steady', () => {
+  const { uniform } = random(77)
+  // It climbs in jumps to 9 MiB: too irregular for an answer of its own, and too little to ask for one.
+  let free = 1
+  const restless = () => {
+    free = Math.min(9, Math.max(0, free + 3 * (uniform() - 0.42)))
+    return { malloc: 10, 'malloc-free': free, 'js-heap': 30 }
+  }
+  for (const seconds of [30, 60, 120]) assert.deepEqual(kinds(run({ seconds, owners: restless })), ['steady'])
+})
+
 test('a leak whose blocks come from what was free is no retention', () => {
   const verdict = run({ seconds: 60, owners: (s) => ({ malloc: 10 + 2 * s, 'malloc-free': 20 + 10 * (s % 2) }) })
   assert.deepEqual(kinds(verdict), ['leak', 'malloc leak'])
