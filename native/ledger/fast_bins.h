@@ -3,8 +3,8 @@
 // A fastbin is a list of freed chunks of one size, kept as they are for the next who asks for it. glibc melts them into
 // other free memory when an arena is asked for something large, and before a trim; in the arena of a thread that has
 // come to rest they stay (95 MiB of 96 were seen). Threads go on allocating while a list is followed, so each link is
-// checked; and how far it is followed is bounded: chunks beyond that stay live. Only resident pages are read. Source: glibc malloc/malloc.c (malloc_state, since 2.27; fastbin_index;
-// PROTECT_PTR, since 2.32).
+// checked; and how far it is followed is bounded: chunks beyond that stay live. Only resident pages are read.
+// Source: glibc malloc/malloc.c (malloc_state, since 2.27; fastbin_index; PROTECT_PTR, since 2.32).
 #pragma once
 
 #include <cstdint>

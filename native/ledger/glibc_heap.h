@@ -8,8 +8,8 @@
 // A chain that is walked while threads allocate can break: the walk then goes back some blocks and tries anew; where
 // that does not help it looks for a chain further on, and what lies between is `lost`.
 //
-// Counted as live although it is free: what threads cache of their own frees (tcache, at most 236 KiB a thread). Source: glibc malloc/malloc.c ("Chunk Representation", sysmalloc, mtrim),
-// malloc/arena.c (heap_info).
+// Counted as live although it is free: what threads cache of their own frees (tcache, at most 236 KiB a thread).
+// Source: glibc malloc/malloc.c ("Chunk Representation", sysmalloc, mtrim), malloc/arena.c (heap_info).
 #pragma once
 
 #include <cstdint>

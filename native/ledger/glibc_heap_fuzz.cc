@@ -1,5 +1,5 @@
-// Any bytes as an arena with its bins, as a heap, as an arena's heap and as an anonymous mapping. A walk must end, read resident pages only, and
-// count each resident byte once.
+// Any bytes as an arena with its bins, as a heap, as an arena's heap and as an anonymous mapping. A walk must end, read
+// resident pages only, and count each resident byte once.
 //
 // Bytes alone hardly ever make a chain, so a word's lowest bits say whether it is a small size, a size of pages, or
 // what it is.
