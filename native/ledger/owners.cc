@@ -11,6 +11,9 @@ constexpr uint64_t kGiB = 1024 * kMiB;
 
 // V8 asks for addresses below 2^46 at random; the kernel places everything else at the top of the address space.
 constexpr uint64_t kEndOfV8Hints = 0x400000000000;
+// Mimalloc does as well, and aligns its segments (MI_SEGMENT_SIZE); a page of V8's heap is 256 KiB.
+constexpr uint64_t kMimallocSegment = 32 * kMiB;
+constexpr uint64_t kLeastOfMimalloc = 4 * kMiB;
 constexpr uint64_t kArenaHeap = 64 * kMiB;    // glibc HEAP_MAX_SIZE
 constexpr uint64_t kLargestGuard = 1 * kMiB;  // a thread's stack guard; a reserve is larger
 constexpr uint64_t kLargestBss = 1 * kMiB;    // mallocs merge behind a .bss: a larger one is mostly they
@@ -50,6 +53,7 @@ class Layout {
       // A position-independent Node has its brk heap above all of V8's addresses.
       if (facts[i].name == "[heap]" && facts[i].end < kEndOfV8Hints) end_of_brk_ = facts[i].end;
       if (facts[i].inode != 0 && IsV8Program(facts[i].name)) has_v8_ = true;
+      if (facts[i].name.find("/libmimalloc") != std::string_view::npos) has_mimalloc_ = true;
     }
   }
 
@@ -96,6 +100,7 @@ class Layout {
   Owner OwnerInV8(size_t i) const noexcept {
     const MappingFacts& m = facts_[i];
     if (!m.flags.empty() && !HasFlag(m, "dc")) return Owner::kCount;  // V8 marks all of its memory MADV_DONTFORK
+    if (m.flags.empty() && has_mimalloc_ && m.start < kEndOfV8Hints && IsMimallocs(i)) return Owner::kCount;
     // Without flags, what is not V8's must be told from where it lies: a block of malloc may lie between the reserves
     // of two wasm memories, a stack or an arena against the code range.
     const bool guess = m.flags.empty() && m.start >= kEndOfV8Hints;
@@ -107,29 +112,46 @@ class Layout {
       return Owner::kWasm;
     }
     if (guess && (IsArenaHeap(i) || IsThreadStack(i))) return Owner::kCount;
-    if (InCodeRange(i)) return Owner::kJsCode;
+    if (guess ? IsCode(i) : InCodeRange(i)) return Owner::kJsCode;
     if (m.start >= end_of_brk_ && m.start < kEndOfV8Hints) return Owner::kJsHeap;
     // V8's table of functions (Node 24) ends in a reserve too, but begins with a read-only part.
     if (BehindReadOnly(i)) return Owner::kJsHeap;
     // A resizable ArrayBuffer ends in the reserve that it may grow into. A small reserve with memory behind it is more
-    // likely the guard of the next thread's stack.
-    const bool guard = behind <= kLargestGuard && i + 2 < count_ && facts_[i + 2].start == facts_[i + 1].end &&
-                       IsReadWrite(facts_[i + 2]);
-    if (IsReadWrite(m) && behind > 0 && !guard && !IsArenaHeap(i)) return Owner::kArrayBuffers;
+    // likely the guard of the next thread's stack; one that goes on read-only is V8's, for a table that is empty yet.
+    const bool goes_on = behind > 0 && i + 2 < count_ && facts_[i + 2].start == facts_[i + 1].end;
+    const bool guard = goes_on && behind <= kLargestGuard && IsReadWrite(facts_[i + 2]);
+    const bool table = goes_on && guess && facts_[i + 2].perms == kRead && IsAnonymous(facts_[i + 2]);
+    if (IsReadWrite(m) && behind > 0 && !guard && !table && !IsArenaHeap(i)) return Owner::kArrayBuffers;
     return m.flags.empty() ? Owner::kCount : Owner::kJsHeap;
   }
 
+  // Whether the touching mappings around this one begin with a segment and are too many for a page of V8's heap.
+  bool IsMimallocs(size_t i) const noexcept {
+    constexpr size_t kFar = 256;
+    const auto touch = [&](size_t k) {
+      return facts_[k].end == facts_[k + 1].start && IsAnonymous(facts_[k]) && IsAnonymous(facts_[k + 1]);
+    };
+    size_t first = i;
+    while (first > 0 && i - first < kFar && touch(first - 1)) first--;
+    size_t last = i;
+    while (last + 1 < count_ && last - i < kFar && touch(last)) last++;
+    const bool begins_with_segment = facts_[first].start % kMimallocSegment == 0 || i - first == kFar;
+    return begins_with_segment && facts_[last].end - facts_[first].start >= kLeastOfMimalloc;
+  }
+
+  bool IsCode(size_t i) const noexcept { return IsAnonymous(facts_[i]) && (facts_[i].perms & kExecute) != 0; }
+
   // V8's machine code lies in one run of touching mappings around an executable one. The run is followed a few
-  // mappings far only: a process may have thousands that touch.
+  // mappings far only: a process may have thousands that touch. Whether it is V8's as far as the run goes only flags
+  // say: what jemalloc has mapped may touch it as well.
   bool InCodeRange(size_t i) const noexcept {
     constexpr size_t kFar = 16;
-    const auto is_code = [&](size_t k) { return IsAnonymous(facts_[k]) && (facts_[k].perms & kExecute) != 0; };
-    if (is_code(i)) return true;
+    if (IsCode(i)) return true;
     for (size_t k = i; k > 0 && i - k < kFar && Continues(k - 1); k--) {
-      if (is_code(k - 1)) return true;
+      if (IsCode(k - 1)) return true;
     }
     for (size_t k = i; k + 1 < count_ && k - i < kFar && Continues(k); k++) {
-      if (is_code(k + 1)) return true;
+      if (IsCode(k + 1)) return true;
     }
     return false;
   }
@@ -186,6 +208,7 @@ class Layout {
   const OwnerRules& rules_;
   uint64_t end_of_brk_ = 0;
   bool has_v8_ = false;
+  bool has_mimalloc_ = false;
 };
 
 }  // namespace

@@ -264,6 +264,41 @@ TEST(AssignOwners, ASmallBssBehindWritableDataIsTheProgramsAndALargeOneIsNot) {
   EXPECT_EQ(bss(52 * kKiB, kRead), Owner::kMalloc);
 }
 
+// What jemalloc maps touched the code range of Node 24, and the reserve of a table below it that was empty yet.
+TEST(AssignOwners, WhatTouchesV8sMemoryAndIsNeitherCodeNorABufferIsNotV8s) {
+  Space code(kHigh);
+  code.Node().Gap(kMiB).Anonymous(19 * kMiB).Anonymous(510 * kMiB, kRw | kExecute);
+  EXPECT_EQ(code.BeforeLast(), Owner::kMmap);
+  EXPECT_EQ(code.Last(), Owner::kJsCode);
+
+  Space table(kHigh);
+  table.Node().Gap(kMiB).Anonymous(2560 * kKiB).Reserve(128 * kMiB).Anonymous(64 * kKiB, kRead);
+  EXPECT_EQ(table.At(1), Owner::kMmap);
+  Space buffer(kHigh);
+  buffer.Node().Gap(kMiB).Anonymous(2560 * kKiB).Reserve(128 * kMiB);
+  EXPECT_EQ(buffer.At(1), Owner::kArrayBuffers);
+}
+
+TEST(AssignOwners, SegmentsOfMimallocAmongV8sAddressesAreNotV8s) {
+  Space s(kHigh);
+  s.Node().Named(kMiB, kRead, "/usr/lib/x86_64-linux-gnu/libmimalloc.so.2.0", 12);
+  s.To(0x4d286000000).Anonymous(33 * kMiB).Reserve(31 * kMiB).Anonymous(2 * kMiB);
+  EXPECT_EQ(s.At(2), Owner::kMmap);
+  EXPECT_EQ(s.At(4), Owner::kMmap);
+  // A page of V8's, a large object of V8's, and the same segment where there is no mimalloc.
+  EXPECT_EQ(Space(kHigh)
+                .Node()
+                .Named(kMiB, kRead, "/lib/libmimalloc.so.2", 12)
+                .To(0x882e8780000)
+                .Anonymous(256 * kKiB)
+                .Last(),
+            Owner::kJsHeap);
+  EXPECT_EQ(
+      Space(kHigh).Node().Named(kMiB, kRead, "/lib/libmimalloc.so.2", 12).To(0x882e8780000).Anonymous(40 * kMiB).Last(),
+      Owner::kJsHeap);
+  EXPECT_EQ(Space(kHigh).Node().To(0x4d286000000).Anonymous(33 * kMiB).Last(), Owner::kJsHeap);
+}
+
 TEST(AssignOwners, WhatLiesBehindARingOfIoUringIsNoBss) {
   Space s(kHigh);
   s.Named(12 * kKiB, kRw | kShared, "anon_inode:[io_uring]", 149494).Anonymous(52 * kKiB);
