@@ -25,7 +25,7 @@ interface Said {
   /** Of mallinfo2: live and freed bytes, resident or not. Null where glibc does not allocate. */
   malloc: { inUse: number; free: number } | null
   liveBytes: number | null
-  /** Of all isolates, as V8 says that they are resident: a high-water mark. */
+  /** Resident in the spaces of all isolates, as V8 says: a high-water mark, without the empty pages that it keeps. */
   v8: number
   grown: Partial<Record<Owner, number>>
 }
@@ -40,9 +40,13 @@ interface Workload {
   allResident?: boolean
 }
 
-const JEMALLOC = ['/usr/lib/x86_64-linux-gnu', '/usr/lib/aarch64-linux-gnu', '/usr/lib64', '/usr/lib']
-  .map((folder) => join(folder, 'libjemalloc.so.2'))
-  .find((path) => existsSync(path))
+/** The same burst with another allocator in glibc's place. */
+function preloaded(file: string): Workload {
+  const path = ['/usr/lib/x86_64-linux-gnu', '/usr/lib/aarch64-linux-gnu', '/usr/lib64', '/usr/lib']
+    .map((folder) => join(folder, file))
+    .find((candidate) => existsSync(candidate))
+  return { skip: path === undefined && `${file} is not installed`, env: { LD_PRELOAD: path } }
+}
 
 const WORKLOADS: Record<string, Workload> = {
   idle: {},
@@ -64,10 +68,9 @@ const WORKLOADS: Record<string, Workload> = {
   'threads, small blocks': { allResident: true },
   'one large arena': { allResident: true },
   'native blocks and mappings': {},
-  'burst freed, jemalloc': {
-    skip: JEMALLOC === undefined && 'libjemalloc.so.2 is not installed',
-    env: { LD_PRELOAD: JEMALLOC },
-  },
+  'burst freed, jemalloc': preloaded('libjemalloc.so.2'),
+  'burst freed, mimalloc': preloaded('libmimalloc.so.2'),
+  'burst freed, tcmalloc': preloaded('libtcmalloc_minimal.so.4'),
 }
 
 for (const [name, workload] of Object.entries(WORKLOADS)) {
@@ -91,7 +94,11 @@ for (const [name, workload] of Object.entries(WORKLOADS)) {
       `rss ${mib(outside.rss)}`,
       `unexplained ${percent(said.inside)} inside, ${percent(outside)} outside`,
     ]
-    for (const owners of TOLD_OUTSIDE) near(of(outside, owners), of(said.inside, owners), `${owners} outside`)
+    // The process went on between the two: mimalloc gives memory back some time after it was freed.
+    const moved = Math.abs(outside.rss - said.inside.rss)
+    for (const owners of TOLD_OUTSIDE) {
+      near(of(outside, owners), of(said.inside, owners), `${owners} outside`, MiB + moved)
+    }
     for (const [owner, bytes] of Object.entries(said.grown) as [Owner, number][]) {
       const grown = of(said.inside, [owner]) - of(said.before, [owner])
       near(grown, bytes, `${owner} of what was made`)
@@ -101,7 +108,7 @@ for (const [name, workload] of Object.entries(WORKLOADS)) {
     near(of(outside, ['js-heap', 'js-code', 'wasm', 'array-buffers']), kernel.v8, 'what V8 mapped')
     if (kernel.stacks > 0) near(of(outside, ['thread-stacks']), kernel.stacks, 'thread-stacks', 64 * 1024)
     const heaps = of(said.inside, ['js-heap'])
-    assert.ok(Math.abs(heaps - said.v8) <= Math.max(4 * MiB, said.v8 / 10), `js-heap ${heaps}, V8 says ${said.v8}`)
+    assert.ok(heaps >= said.v8 - Math.max(4 * MiB, said.v8 / 10), `js-heap ${heaps}, V8 says ${said.v8}`)
     numbers.push(`js-heap ${mib(heaps - said.v8, true)} beside V8’s ${mib(said.v8)}`)
 
     if (said.malloc) {
