@@ -27,7 +27,10 @@ export class Sites {
   readonly #series = new Map<number, SiteSeries>()
   readonly #defs = new Map<number, SiteDef>()
 
-  /** Takes what a reading says of sites, if anything. A site that it leaves out is no longer among the largest, and is forgotten. */
+  /**
+   * Takes what a reading says of sites, if anything. A site that it leaves out is no longer among the largest, and is
+   * forgotten; only, where it tells of no site of the JS heap, that was not read.
+   */
   add(elapsedMs: number, { sites, siteDefs = [] }: Pick<Reading, 'sites' | 'siteDefs'>): void {
     for (const def of siteDefs.slice(0, MOST_SITES)) this.#defs.set(def.site, def)
     if (sites) this.#count(elapsedMs, sites.slice(0, MOST_SITES))
@@ -44,7 +47,15 @@ export class Sites {
 
   #count(elapsedMs: number, lines: NonNullable<Reading['sites']>): void {
     const present = new Set(lines.map(({ site }) => site))
-    for (const site of this.#series.keys()) if (!present.has(site)) this.#series.delete(site)
+    const ofJsHeap = (site: number) => this.#defs.get(site)?.owner === 'js-heap'
+    const jsHeapRead = lines.some(({ site }) => ofJsHeap(site))
+    for (const site of this.#series.keys()) {
+      if (!present.has(site) && (jsHeapRead || !ofJsHeap(site))) this.#series.delete(site)
+    }
+    let excess = new Set([...this.#series.keys(), ...present]).size - MOST_SITES
+    for (const site of this.#series.keys()) {
+      if (!present.has(site) && excess-- > 0) this.#series.delete(site)
+    }
     for (const line of lines) {
       // Named twice in one line, a site counts once.
       if (!present.delete(line.site)) continue

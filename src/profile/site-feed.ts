@@ -32,7 +32,7 @@ export function pauseAfter(costMs: number, elapsedMs: number): number {
 }
 
 /** Of the time seen so far: a heap that grows is read often enough, from the start, to see at what rate. */
-const JS_HEAP_PAUSE_SHARE = 1 / 4
+const JS_HEAP_PAUSE_SHARE = 1 / 8
 
 /** Times what a reading of the JS heap costs: a tenth of a percent of the time, and 2 % while a run is young. */
 const JS_HEAP_COST_FACTOR = 1000
@@ -58,6 +58,7 @@ export class SiteFeed {
   readonly #table = new SiteTable()
   readonly #startedAt = performance.now()
   #costMs = 0
+  #jsHeapMs = Number.POSITIVE_INFINITY
   #jsHeapDueAt = 0
   #news: Pick<Reading, 'sites' | 'siteDefs'> = {}
   #timer: NodeJS.Timeout | undefined
@@ -93,7 +94,7 @@ export class SiteFeed {
     try {
       const jsHeap = began.wallMs >= this.#jsHeapDueAt
       const { columns } = await this.#source.snapshot({ jsHeap })
-      if (jsHeap) this.#jsHeapDueAt = began.wallMs + jsHeapPause(this.#source.jsHeapMs, began.wallMs - this.#startedAt)
+      if (jsHeap) this.#planJsHeap(began.wallMs)
       if (this.#stopped) return
       this.#tell(await this.#table.feedInSlices(columns))
     } catch (error) {
@@ -107,10 +108,23 @@ export class SiteFeed {
     this.#schedule(pauseAfter(least, wallMs - this.#startedAt))
   }
 
-  /** What a site is, is said once: that stays in the news until somebody takes them, or the site is gone. */
+  /** A reading that took long because another process had the CPU is no dear one: two in a row are. */
+  #planJsHeap(nowMs: number): void {
+    const { jsHeapMs } = this.#source
+    const least = Math.min(jsHeapMs, this.#jsHeapMs)
+    this.#jsHeapMs = jsHeapMs
+    this.#jsHeapDueAt = nowMs + jsHeapPause(least, nowMs - this.#startedAt)
+  }
+
+  /**
+   * What a site is, is said once, and what is on the JS heap only after it was read: both stay in the news until somebody
+   * takes them, or the site is gone.
+   */
   #tell({ sites, siteDefs }: SiteNews): void {
-    const present = new Set(sites.map(({ site }) => site))
-    const untold = (this.#news.siteDefs ?? []).filter(({ site }) => present.has(site))
-    this.#news = { sites, siteDefs: [...untold, ...siteDefs] }
+    const counted = new Set(sites.map(({ site }) => site))
+    const untold = this.#news
+    const before = (untold.sites ?? []).filter(({ site }) => !counted.has(site) && this.#table.has(site))
+    const unsaid = (untold.siteDefs ?? []).filter(({ site }) => this.#table.has(site))
+    this.#news = { sites: [...sites, ...before], siteDefs: [...unsaid, ...siteDefs] }
   }
 }

@@ -60,6 +60,11 @@ export class SiteTable {
     return this.#compare(columns, snapshot)
   }
 
+  /** Whether it has its place still. */
+  has(site: number): boolean {
+    return this.#seated.has(site)
+  }
+
   #compare(columns: ProfileColumns, snapshot: Snapshot): SiteNews {
     const rows = new Map(Array.from(this.#seated, ([site, identity]) => [site, snapshot.find(identity)]))
     const siteDefs = this.#seat(snapshot, rows).map((site) => snapshot.define(site, rows.get(site)!))

@@ -121,7 +121,10 @@ export interface Reading {
   majorGc?: { count: number; usedAfter: number }
   limit?: MemoryLimit
   regions?: Record<string, RegionLine>
-  /** The sites with the most live bytes, at most MOST_SITES; in some readings, of processes that are being profiled. */
+  /**
+   * The sites with the most live bytes, at most MOST_SITES; in some readings, of processes that are being profiled. Those of
+   * the JS heap are left out where it was not read anew.
+   */
   sites?: SiteLine[]
   siteDefs?: SiteDef[]
   run?: RunInfo

@@ -175,6 +175,22 @@ test('a site may be defined after it was counted first, and is not named before'
   }
 })
 
+test('sites of the JS heap are remembered over readings for which it was not read', () => {
+  const sites = new Sites()
+  const siteDefs = [define(1, { owner: 'js-heap' }), define(2, { owner: 'js-heap' }), define(3)]
+  for (let second = 0; second <= 60; second++) {
+    const heap = second % 5 === 0 ? [count(1, 10 + second)] : []
+    sites.add(second * 1000, { sites: [...heap, count(3, 50)], ...(second === 0 && { siteDefs }) })
+  }
+  sites.add(61e3, { sites: [count(3, 50)] })
+  assert.deepEqual(
+    sites.growing().map(({ def }) => def.site),
+    [1],
+  )
+  sites.add(62e3, { sites: [count(2, 5), count(3, 50)] })
+  assert.deepEqual(sites.held(), { series: 2, defs: 3 })
+})
+
 test('what is held is bounded, whatever the lines say', () => {
   const sites = new Sites()
   for (let round = 0; round < 50; round++) {
