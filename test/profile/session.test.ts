@@ -76,6 +76,12 @@ test('a second session is refused while one runs, with what to do', async (t) =>
   assert.equal(await session.stop(), await session.stop())
 })
 
+test('the JS heap is sampled four times as finely as native memory unless told otherwise', async (t) => {
+  const session = start(t, { intervalBytes: 1 << 20, jsHeap: true })
+  const { columns } = await session.stop()
+  assert.ok(Math.abs(columns.jsIntervalBytes / 2 ** 18 - 1) < 0.05, String(columns.jsIntervalBytes))
+})
+
 test('intervals that are no number of bytes in range are refused', () => {
   for (const intervalBytes of [0, -1, 4095, 1.5, Number.NaN, 2 ** 31, '64KiB' as unknown as number]) {
     assert.throws(() => profile.start({ intervalBytes }), { code: 'ERR_TIDEMARK_ARGUMENT' })
