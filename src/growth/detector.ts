@@ -13,7 +13,7 @@ import { type OwnerTrend, ownerTrend, residentTrend, TESTED_OWNERS } from './own
 import { type Circumstances, remedy } from './remedies.js'
 import { LeastFree, withRetention } from './retention.js'
 import { Series } from './series.js'
-import { accused, type GrowingSite, isCache, regionsOf, Sites } from './sites.js'
+import { accused, type GrowingSite, isCache, isGrowing, leading, regionsOf, Sites } from './sites.js'
 import type { Verdict } from './verdict.js'
 import { withSites } from './with-sites.js'
 import { piledUpThreads, withWorkers } from './workers.js'
@@ -104,8 +104,10 @@ export class Detector {
   }
 
   verdict(): Verdict {
-    const sites = this.#sites.growing()
-    const trends = this.#trends(sites)
+    const known = this.#sites.known()
+    const trends = this.#trends(known.filter(isGrowing))
+    const leaders = new Set(trends.map((trend) => leading(known, trend)))
+    const sites = known.filter((site) => isGrowing(site) || leaders.has(site))
     const causes = causesAmong(trends)
     const around = this.#around(trends, sites)
     return {

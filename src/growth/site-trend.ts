@@ -9,7 +9,7 @@ import { MOST_SITES, type SiteLine } from '../readings/reading.js'
 import { answerFrom, samplingOf } from './answer.js'
 import { samplingVariance, type WindowKind } from './kind.js'
 import { leakOrigin } from './owner-trend.js'
-import { Series } from './series.js'
+import { type Points, Series } from './series.js'
 import { leastSquares } from './trend.js'
 
 export interface SiteTrend {
@@ -62,6 +62,50 @@ export class SiteSeries {
     this.#trend = undefined
   }
 
+  /** ms of its first and its latest estimate. */
+  get bornAt(): number {
+    return this.#born
+  }
+
+  get lastAt(): number {
+    return this.#now
+  }
+
+  get last(): { live: number; standardError: number } {
+    return { live: this.#latest.live, standardError: Math.sqrt(fluctuation(this.#latest)) }
+  }
+
+  /** Bytes at a time, between two estimates in proportion; none before the first. */
+  at(elapsedMs: number): number {
+    return valueAt(this.#live.since(0), elapsedMs)
+  }
+
+  /** When it first had so many bytes. */
+  firstAt(bytes: number): number {
+    const { t, v } = this.#live.since(0)
+    return t[v.findIndex((value) => value >= bytes)] ?? this.#now
+  }
+
+  /** This site with a share of another one's bytes. */
+  joinedBy(other: SiteSeries, share: number): SiteSeries {
+    const joined = new SiteSeries()
+    const [mine, theirs] = [this.#live.since(0), other.#live.since(0)]
+    const [myVariances, theirVariances] = [this.#variances.since(0), other.#variances.since(0)]
+    joined.#born = this.#born
+    joined.#now = Math.max(this.#now, other.#now)
+    for (const t of Float64Array.from(new Set([...mine.t, ...theirs.t])).sort()) {
+      if (t < this.#born) continue
+      joined.#live.add(t, valueAt(mine, t) + share * valueAt(theirs, t))
+      joined.#variances.add(t, valueAt(myVariances, t) + share ** 2 * valueAt(theirVariances, t))
+    }
+    joined.#latest = {
+      live: this.#latest.live + share * other.#latest.live,
+      variance: this.#latest.variance + share ** 2 * other.#latest.variance,
+      samples: this.#latest.samples + share * other.#latest.samples,
+    }
+    return joined
+  }
+
   /** As of the latest estimate; computed once for each, as verdicts are asked for more often than snapshots are taken. */
   trend(): SiteTrend {
     this.#trend ??= this.#judge(this.#now)
@@ -96,4 +140,13 @@ export class SiteSeries {
       ...(mayBeWarmUp !== undefined && { mayBeWarmUp }),
     }
   }
+}
+
+function valueAt({ t, v }: Points, time: number): number {
+  const after = t.findIndex((at) => at >= time)
+  if (after < 0) return v.at(-1) ?? 0
+  if (t[after] === time) return v[after]!
+  if (after === 0) return 0
+  const share = (time - t[after - 1]!) / (t[after]! - t[after - 1]!)
+  return v[after - 1]! + share * (v[after]! - v[after - 1]!)
 }

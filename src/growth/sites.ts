@@ -8,6 +8,8 @@ import { basename, isAbsolute } from 'node:path'
 import type { Owner } from '../owners.js'
 import { MOST_SITES, type Reading, type SiteDef } from '../readings/reading.js'
 import { formatBytes, formatRate } from '../units.js'
+import { reunited } from './inlined-sites.js'
+import type { OwnerTrend } from './owner-trend.js'
 import { SiteSeries, type SiteTrend } from './site-trend.js'
 import type { Site, StackFrame } from './verdict.js'
 
@@ -17,10 +19,18 @@ export const MOST_SITES_NAMED = 10
 /** Standard errors that a site's growth is above 0. Three: of 64 level sites one then seems to grow in every eleventh look. */
 const CLEARLY = 3
 
+/** Standard errors by which the site that grows most must lead, where its owner is known to leak and nothing else has to be told from noise. */
+const AHEAD = 2
+
+/** Of its owner's growth: whoever has so much of it is named. */
+const MOST_OF_IT = 0.5
+
 /** A site that grows. */
 export interface GrowingSite {
   def: SiteDef
   trend: SiteTrend
+  /** The function that V8 has put it into, if it has. */
+  inlinedInto?: string
 }
 
 export class Sites {
@@ -65,21 +75,37 @@ export class Sites {
     }
   }
 
-  /** Sites that grow and are known by name, fastest first. */
+  /** All that are known by name, fastest first. */
+  known(): GrowingSite[] {
+    const followed = Array.from(this.#series, ([site, series]) => ({ def: this.#defs.get(site), series }))
+    return reunited(followed.filter((site): site is { def: SiteDef; series: SiteSeries } => site.def !== undefined))
+      .map(({ series, ...site }) => ({ ...site, trend: series.trend() }))
+      .sort((a, b) => (b.trend.bytesPerHour || 0) - (a.trend.bytesPerHour || 0))
+  }
+
+  /** Those of them that grow. */
   growing(): GrowingSite[] {
-    const found: GrowingSite[] = []
-    for (const [site, series] of this.#series) {
-      const def = this.#defs.get(site)
-      if (!def) continue
-      const trend = series.trend()
-      if (trend.kind === 'leak' || (trend.kind !== 'warm-up' && isClear(trend))) found.push({ def, trend })
-    }
-    return found.sort((a, b) => b.trend.bytesPerHour - a.trend.bytesPerHour)
+    return this.known().filter(isGrowing)
   }
 }
 
-function isClear({ bytesPerHour, bytesPerHourError }: SiteTrend): boolean {
-  return bytesPerHour > CLEARLY * bytesPerHourError
+export function isGrowing({ trend }: GrowingSite): boolean {
+  const { kind, bytesPerHour, bytesPerHourError } = trend
+  return kind === 'leak' || (kind !== 'warm-up' && bytesPerHour > CLEARLY * bytesPerHourError)
+}
+
+/**
+ * The site that grows most where its owner leaks, although it alone would not be known to grow: it has most of the growth, and
+ * clearly more than any other. `known` are all sites, fastest first.
+ */
+export function leading(known: GrowingSite[], { owner, kind, growth }: OwnerTrend): GrowingSite | undefined {
+  if (kind !== 'leak' || growth === null) return undefined
+  const [first, second] = known.filter(({ def, trend }) => def.owner === owner && Number.isFinite(trend.bytesPerHour))
+  if (first === undefined || isCache(first) || first.trend.kind === 'warm-up') return undefined
+  const { bytesPerHour, bytesPerHourError } = first.trend
+  const lead = bytesPerHour - (second?.trend.bytesPerHour ?? 0)
+  const error = Math.hypot(bytesPerHourError, second?.trend.bytesPerHourError ?? 0)
+  return bytesPerHour >= MOST_OF_IT * growth.bytesPerHour && lead > AHEAD * error ? first : undefined
 }
 
 export function isCache({ def }: GrowingSite): boolean {
@@ -161,5 +187,6 @@ export function siteSentence(site: GrowingSite): string {
   const live = `${formatBytes(trend.liveBytes)} ± ${formatBytes(trend.standardError)}`
   const where = def.region === '' ? '' : ` in region '${def.region}'`
   const excuse = isCache(site) ? ', which is declared a cache' : ''
-  return `of ${def.owner}, ${siteName(def)} keeps ${live} allocated${where}${excuse}, growing by ${siteRate(trend)}`
+  const caller = site.inlinedInto === undefined ? '' : ` (V8 has since inlined it into ${site.inlinedInto})`
+  return `of ${def.owner}, ${siteName(def)}${caller} keeps ${live} allocated${where}${excuse}, growing by ${siteRate(trend)}`
 }

@@ -90,6 +90,27 @@ test('a leak names the sites that grow, fastest first, and none that is level or
   )
 })
 
+test('where the owner leaks, the site that has most of its growth is named though it alone would not be known to grow', () => {
+  const script: Script = {
+    defs: [define(1), define(2)],
+    sites: (s) => ({ 1: 30 + 0.15 * s, 2: 4 }),
+    owners: (s) => ({ malloc: 200 + 0.15 * s, file: 40 }),
+  }
+  const sites = new Sites()
+  for (let s = 0; s <= 120; s += 2) sites.add(s * 1000, { sites: [count(1, 30 + 0.15 * s)], siteDefs: [define(1)] })
+  assert.deepEqual(sites.growing(), [])
+  const named = (more: Partial<Script>) => {
+    const [cause] = run({ ...script, ...more }).verdict().causes
+    assert.equal(cause!.kind, 'leak')
+    return cause!.sites.map(({ line }) => line)
+  }
+  assert.deepEqual(named({}), [1])
+  const alike = (s: number) => ({ 1: 30 + 0.15 * s, 2: 30 + 0.12 * s })
+  assert.deepEqual(named({ sites: alike, owners: (s) => ({ malloc: 200 + 0.27 * s }) }), [], 'two that are alike')
+  assert.deepEqual(named({ owners: (s) => ({ malloc: 200 + s }) }), [], 'not most of the growth')
+  assert.deepEqual(named({ defs: [define(1, { kind: 'cache', region: 'thumbnails' }), define(2)] }), [], 'a cache')
+})
+
 test('sites that leak make a leak of an owner whose own series cannot tell: a JS heap that grows between few major GCs', () => {
   const script: Script = {
     defs: [define(1, { owner: 'js-heap' })],
