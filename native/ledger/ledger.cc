@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "ledger/bss.h"
+#include "proc/stack_pointers.h"
 
 namespace tidemark {
 
@@ -21,7 +22,14 @@ bool Assign(pid_t pid, size_t count, Fact&& fact, MappedArray<Owner>& owners, Ma
   if (pools != nullptr && pools->Append(count) == nullptr) return false;
   for (size_t i = 0; i < count; i++) facts[i] = fact(i);
   AddressRange own[64];
-  const OwnerRules rules = {own, pid == 0 ? OwnRanges(own, 64) : 0};
+  OwnerRules rules = {own, pid == 0 ? OwnRanges(own, 64) : 0};
+  MappedArray<uint64_t> stacks;
+  // Since Linux 6.7, which has PAGEMAP_SCAN too, stacks do not merge with other mappings.
+  if (HasPagemapScan() && WantsStackPointers(facts.data(), count, rules)) {
+    ReadStackPointers(pid, stacks);
+    rules.stack_pointers = stacks.data();
+    rules.stack_pointer_count = stacks.size();
+  }
   AssignOwners(facts.data(), count, rules, owners.data(), pools == nullptr ? nullptr : pools->data());
   return true;
 }

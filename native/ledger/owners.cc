@@ -78,6 +78,13 @@ class Layout {
     return {OwnerOfChunk(m), m.perms == (kRead | kWrite) ? Pool::kAnonymous : Pool::kNone};
   }
 
+  bool WantsStackPointers() const noexcept {
+    for (size_t i = 0; i < count_; i++) {
+      if (MayBeStack(i)) return true;
+    }
+    return false;
+  }
+
  private:
   bool IsOwn(const MappingFacts& m) const noexcept {
     for (size_t k = 0; k < rules_.own_count; k++) {
@@ -173,12 +180,33 @@ class Layout {
   bool IsThreadStack(size_t i) const noexcept {
     const MappingFacts& m = facts_[i];
     if (!m.flags.empty() && HasFlag(m, "nh")) return true;  // MAP_STACK, Linux 6.7 and later
+    return IsBehindGuard(i) && (HasCommonSize(m) || HoldsStackPointer(m));
+  }
+
+  bool IsBehindGuard(size_t i) const noexcept {
     const uint64_t guard = ReserveBefore(i);
-    if (guard == 0 || guard > kLargestGuard || !IsReadWrite(m)) return false;
+    return guard > 0 && guard <= kLargestGuard && IsReadWrite(facts_[i]);
+  }
+
+  static bool HasCommonSize(const MappingFacts& m) noexcept {
     for (const uint64_t size : kStackSizes) {
       if (Size(m) == size) return true;
     }
     return false;
+  }
+
+  bool HoldsStackPointer(const MappingFacts& m) const noexcept {
+    for (size_t k = 0; k < rules_.stack_pointer_count; k++) {
+      if (rules_.stack_pointers[k] >= m.start && rules_.stack_pointers[k] < m.end) return true;
+    }
+    return false;
+  }
+
+  // Behind a guard, of no common size, and nobody's whom the rules before that of stacks know.
+  bool MayBeStack(size_t i) const noexcept {
+    const MappingFacts& m = facts_[i];
+    return m.flags.empty() && IsAnonymous(m) && !IsOwn(m) && IsBehindGuard(i) && !HasCommonSize(m) && !IsArenaHeap(i) &&
+           !(has_v8_ && m.start >= end_of_brk_ && m.start < kEndOfV8Hints);
   }
 
   // Shared memory is no binary's data: the rings of io_uring are files to the kernel, and writable.
@@ -212,6 +240,10 @@ class Layout {
 };
 
 }  // namespace
+
+bool WantsStackPointers(const MappingFacts* facts, size_t count, const OwnerRules& rules) noexcept {
+  return Layout(facts, count, rules).WantsStackPointers();
+}
 
 void AssignOwners(const MappingFacts* facts, size_t count, const OwnerRules& rules, Owner* owners,
                   Pool* pools) noexcept {

@@ -55,7 +55,13 @@ struct MappingFacts {
 struct OwnerRules {
   const AddressRange* own;  // tidemark's own ranges; none for another process
   size_t own_count;
+  // Of threads, any order; none where they are not known, or where the kernel merges stacks with what lies behind.
+  const uint64_t* stack_pointers = nullptr;
+  size_t stack_pointer_count = 0;
 };
+
+// Whether there is a mapping that may be a thread's stack and that layout alone does not decide.
+bool WantsStackPointers(const MappingFacts* facts, size_t count, const OwnerRules& rules) noexcept;
 
 // Fills in `owners[i]` for `facts[i]`. The owner of a private file mapping is kProgram for its anonymous part (the
 // rest is kFile); kFile where it can have none. `pools` may be null.

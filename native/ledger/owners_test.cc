@@ -248,6 +248,21 @@ TEST(AssignOwners, AThreadStackIsMarkedByTheKernelOrHasAGuardAndACommonSize) {
   EXPECT_EQ(Space(kHigh).Reserve(4 * kKiB).Anonymous(140 * kMiB, kRw, "", true).Last(), Owner::kMalloc);
 }
 
+TEST(AssignOwners, AStackOfAnySizeIsKnownByTheStackPointerInIt) {
+  const std::vector<MappingFacts> facts =
+      Space(kHigh).Reserve(4 * kKiB).Anonymous(2 * kMiB).Gap(kMiB).Anonymous(2 * kMiB).facts();
+  const uint64_t pointers[] = {facts[1].end - 5000, facts[2].end - 5000};
+  const OwnerRules rules = {nullptr, 0, pointers, 2};
+  EXPECT_TRUE(WantsStackPointers(facts.data(), facts.size(), {nullptr, 0}));
+  Owner owners[3];
+  AssignOwners(facts.data(), facts.size(), rules, owners);
+  EXPECT_EQ(owners[1], Owner::kThreadStacks);
+  EXPECT_EQ(owners[2], Owner::kMmap) << "no guard: a coroutine's, or a signal stack";
+
+  const std::vector<MappingFacts> common = Space(kHigh).Reserve(4 * kKiB).Anonymous(8 * kMiB).facts();
+  EXPECT_FALSE(WantsStackPointers(common.data(), common.size(), {nullptr, 0}));
+}
+
 TEST(AssignOwners, StacksOneBehindTheOtherAreNoResizableBuffers) {
   Space s(kHigh);
   s.Node().Gap(kMiB);
