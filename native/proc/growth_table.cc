@@ -1,11 +1,10 @@
 #include "proc/growth_table.h"
 
-#include <sys/uio.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <string_view>
+
+#include "proc/process_memory.h"
 
 namespace tidemark {
 namespace {
@@ -50,28 +49,22 @@ bool IsMappedChunk(const ChunkHeader& header, const MapsRow& row) {
          header.size > page / 2 && header.size - kIsMmapped <= row.end - row.start;
 }
 
-// Reads the first words of the mappings in `which`, through the kernel: a page that is unmapped meanwhile is then an
-// error code and no SIGSEGV. Only pages that are resident already are read, so RSS does not move.
+// Of the mappings in `which`, whose first pages are resident: RSS does not move.
 void FindMappedChunks(pid_t pid, const MappedArray<uint32_t>& which, MappedArray<GrowthRow>& rows) noexcept {
   constexpr size_t kBatch = 256;
+  uint64_t addresses[kBatch];
   ChunkHeader headers[kBatch];
-  iovec remote[kBatch];
-  const pid_t target = pid == 0 ? getpid() : pid;
+  ProcessMemory memory(pid);
+  if (memory.error() != 0) return;  // not permitted: no chunk is known
   for (size_t done = 0; done < which.size();) {
     const size_t n = std::min(kBatch, which.size() - done);
-    for (size_t i = 0; i < n; i++) {
-      // NOLINTNEXTLINE(performance-no-int-to-ptr): an address of another process
-      remote[i] = {reinterpret_cast<void*>(rows[which[done + i]].map.start), sizeof(ChunkHeader)};
-    }
-    const iovec local = {headers, n * sizeof(ChunkHeader)};
-    const ssize_t got = process_vm_readv(target, &local, 1, remote, n, 0);
-    const size_t read = got < 0 ? 0 : static_cast<size_t>(got) / sizeof(ChunkHeader);
+    for (size_t i = 0; i < n; i++) addresses[i] = rows[which[done + i]].map.start;
+    const size_t read = memory.ReadEach(addresses, n, sizeof(ChunkHeader), headers);
     for (size_t i = 0; i < read; i++) {
       GrowthRow& row = rows[which[done + i]];
       row.malloc_chunk = IsMappedChunk(headers[i], row.map);
     }
-    if (read == 0 && got < 0 && errno != EFAULT) return;  // not permitted: no chunk is known
-    done += read == n ? n : read + 1;                     // step over the one that vanished
+    done += read == n ? n : read + 1;  // step over the one that vanished
   }
 }
 
@@ -115,8 +108,8 @@ Failure ReadGrowthTable(pid_t pid, GrowthTable& table) noexcept {
     GrowthRow& row = table.rows[anonymous_rows[i]];
     row.anon = anonymous[i].anon;
     row.swap = anonymous[i].swap;
-    const bool nameless = maps.names.At(row.map.name).empty();
-    if (nameless && anonymous[i].first_page_resident) anonymous_rows[resident_at_start++] = anonymous_rows[i];
+    const bool may_be_block = maps.names.At(row.map.name).empty() && row.map.perms == (kRead | kWrite);
+    if (may_be_block && anonymous[i].first_page_resident) anonymous_rows[resident_at_start++] = anonymous_rows[i];
   }
   for (size_t i = 0; i < cow.size(); i++) {
     table.rows[cow_rows[i]].anon = cow[i].anon;

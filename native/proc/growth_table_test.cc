@@ -162,8 +162,8 @@ TEST(ReadGrowthTable, KnowsEachOfAThousandBlocks) {
   Unmap(memory, 2 * kBlocks * kPage);
 }
 
-// One that can be written only is resident and cannot be read, like one that has vanished since.
-TEST(ReadGrowthTable, KnowsTheBlocksBehindAMappingThatCannotBeRead) {
+// malloc's blocks can be read and written.
+TEST(ReadGrowthTable, KnowsTheBlocksOnEitherSideOfAMappingThatCannotBeRead) {
   char* memory = Map(6 * kPage);
   const uint64_t header[] = {0, kPage | 2};
   for (int i = 0; i < 6; i += 2) std::memcpy(memory + i * kPage, header, sizeof header);

@@ -1,6 +1,6 @@
 #include "proc/process_memory.h"
 
-#include <sys/uio.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -18,7 +18,7 @@ iovec At(uint64_t address, size_t size) noexcept {
 
 }  // namespace
 
-ProcessMemory::ProcessMemory(pid_t pid) noexcept : pid_(pid == 0 ? getpid() : pid) {
+ProcessMemory::ProcessMemory(pid_t pid) noexcept : pid_(pid == 0 ? getpid() : pid), is_own_(pid_ == getpid()) {
   // An address that no process maps: EFAULT is the kernel's yes, everything else its no.
   char byte;
   const iovec to = {&byte, 1};
@@ -29,12 +29,19 @@ ProcessMemory::ProcessMemory(pid_t pid) noexcept : pid_(pid == 0 ? getpid() : pi
   if (!mem_) error_ = refused;
 }
 
+ssize_t ProcessMemory::Copy(const iovec* from, size_t count, iovec to) noexcept {
+  // The kernel looks up and pins each page of the remote side, and reads or writes the local side as any system call
+  // does. Within one process either may be called the remote one: called the other way round, one page is pinned for a
+  // batch of headers and not one for each, which takes 0.2 us a header instead of 0.5. AddressSanitizer would take the
+  // C library's function for a read of ours, of memory that is none of our business.
+  return is_own_ ? syscall(SYS_process_vm_writev, pid_, from, count, &to, 1, 0)
+                 : process_vm_readv(pid_, &to, 1, from, count, 0);
+}
+
 size_t ProcessMemory::Read(uint64_t address, void* to, size_t size) noexcept {
   if (error_ != 0) return 0;
-  const iovec local = {to, size};
-  const iovec remote = At(address, size);
-  const ssize_t got = mem_ ? pread(mem_.get(), to, size, static_cast<off_t>(address))
-                           : process_vm_readv(pid_, &local, 1, &remote, 1, 0);
+  const iovec theirs = At(address, size);
+  const ssize_t got = mem_ ? pread(mem_.get(), to, size, static_cast<off_t>(address)) : Copy(&theirs, 1, {to, size});
   return got < 0 ? 0 : static_cast<size_t>(got);
 }
 
@@ -57,12 +64,11 @@ size_t ProcessMemory::ReadEach(const uint64_t* addresses, size_t count, size_t s
     }
     return count;
   }
-  iovec remote[kBatch];
+  iovec theirs[kBatch];
   for (size_t done = 0; done < count;) {
     const size_t n = std::min(kBatch, count - done);
-    for (size_t i = 0; i < n; i++) remote[i] = At(addresses[done + i], size);
-    const iovec local = {out + done * size, n * size};
-    const ssize_t got = process_vm_readv(pid_, &local, 1, remote, n, 0);
+    for (size_t i = 0; i < n; i++) theirs[i] = At(addresses[done + i], size);
+    const ssize_t got = Copy(theirs, n, {out + done * size, n * size});
     const size_t read = got < 0 ? 0 : static_cast<size_t>(got) / size;
     done += read;
     if (read < n) return done;

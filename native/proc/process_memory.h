@@ -4,6 +4,7 @@
 #pragma once
 
 #include <sys/types.h>
+#include <sys/uio.h>
 
 #include <cstddef>
 #include <cstdint>
@@ -41,7 +42,10 @@ class ProcessMemory final : public PageSource {
   int error() const noexcept { return error_; }
 
  private:
+  ssize_t Copy(const iovec* from, size_t count, iovec to) noexcept;
+
   pid_t pid_;
+  bool is_own_;
   int error_ = 0;
   UniqueFd pagemap_;
   UniqueFd mem_;  // where process_vm_readv is forbidden or missing
