@@ -55,23 +55,23 @@ uint64_t ResidentPages::Bytes(uint64_t from, uint64_t to) const noexcept {
   return bytes;
 }
 
-uint64_t ResidentPages::Find(uint64_t page, bool resident) const noexcept {
+uint64_t ResidentPages::Find(uint64_t page, uint64_t stop, bool resident) const noexcept {
   uint64_t skipped = (uint64_t{1} << (page % 64)) - 1;
-  for (uint64_t word = page / 64; word * 64 < pages_; word++) {
+  for (uint64_t word = page / 64; word * 64 < stop; word++) {
     const uint64_t wanted = (resident ? bits_[word] : ~bits_[word]) & ~skipped;
-    if (wanted != 0) return std::min(pages_, word * 64 + static_cast<uint64_t>(std::countr_zero(wanted)));
+    if (wanted != 0) return std::min(stop, word * 64 + static_cast<uint64_t>(std::countr_zero(wanted)));
     skipped = 0;
   }
-  return pages_;
+  return stop;
 }
 
 uint64_t ResidentPages::NextResident(uint64_t address, uint64_t limit) const noexcept {
   if (Contains(address)) return std::min(address, limit);
-  return std::min(limit, start_ + Find((address - start_) / page_, true) * page_);
+  return std::min(limit, start_ + Find((address - start_) / page_, PagesBefore(limit), true) * page_);
 }
 
 uint64_t ResidentPages::EndOfRun(uint64_t address, uint64_t limit) const noexcept {
-  return std::min(limit, start_ + Find((address - start_) / page_, false) * page_);
+  return std::min(limit, start_ + Find((address - start_) / page_, PagesBefore(limit), false) * page_);
 }
 
 }  // namespace tidemark

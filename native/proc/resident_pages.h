@@ -36,8 +36,9 @@ class ResidentPages {
 
  private:
   uint64_t CountBefore(uint64_t page) const noexcept;
-  // The first page from `page` on whose bit is `resident`; the number of pages where there is none.
-  uint64_t Find(uint64_t page, bool resident) const noexcept;
+  uint64_t PagesBefore(uint64_t address) const noexcept { return (address - start_ + page_ - 1) / page_; }
+  // The first page from `page` on, before `stop`, whose bit is `resident`; `stop` where there is none.
+  uint64_t Find(uint64_t page, uint64_t stop, bool resident) const noexcept;
 
   uint64_t start_ = 0;
   uint64_t end_ = 0;
