@@ -4,12 +4,13 @@
  */
 
 import { buildAddons } from './floors.js'
+import { ledger } from './ledger.js'
 import { load, machine } from './machine.js'
 import { readings } from './readings.js'
 import { sampling } from './sampling.js'
 import { markdown } from './table.js'
 
-const BENCHMARKS = { readings, sampling }
+const BENCHMARKS = { readings, sampling, ledger }
 
 async function main(name: string | undefined): Promise<void> {
   const benchmark = BENCHMARKS[name as keyof typeof BENCHMARKS]

@@ -9,7 +9,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cmath>
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
 
 #include "base/unique_fd.h"
@@ -23,6 +26,12 @@ namespace {
 double Now() noexcept {
   timespec t;
   clock_gettime(CLOCK_MONOTONIC, &t);
+  return static_cast<double>(t.tv_sec) * 1e9 + static_cast<double>(t.tv_nsec);
+}
+
+double CpuNow() noexcept {
+  timespec t;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
   return static_cast<double>(t.tv_sec) * 1e9 + static_cast<double>(t.tv_nsec);
 }
 
@@ -67,17 +76,64 @@ napi_value Getrusage(napi_env env, napi_callback_info info) {
   return ToJs(env, (Now() - began) / static_cast<double>(calls));
 }
 
-// Opens smaps, reads it to its end and closes it: all that the kernel has to do, and nothing else.
-double RawSmaps(pid_t pid) noexcept {
+// Opens a table, reads it to its end and closes it: all that the kernel has to do, and nothing else.
+bool ReadRaw(pid_t pid, const char* name) noexcept {
   static char text[size_t{64} << 10];
+  const UniqueFd fd = OpenProc(ProcPath(pid, name));
+  ssize_t got;
+  while ((got = read(fd.get(), text, sizeof text)) > 0) continue;
+  return got == 0;
+}
+
+double RawSmaps(pid_t pid) noexcept {
   const double began = Now();
-  {
-    const UniqueFd fd = OpenProc(ProcPath(pid, "smaps"));
-    ssize_t got;
-    while ((got = read(fd.get(), text, sizeof text)) > 0) continue;
-    if (got < 0) return -1;
+  return ReadRaw(pid, "smaps") ? Now() - began : -1;
+}
+
+// CPU time of the kernel's part of a light ledger of this process: maps, and mincore over what is anonymous and
+// writable.
+double RawLayout(pid_t) noexcept {
+  static unsigned char pages[size_t{64} << 10];
+  const uint64_t slice = sizeof pages * PageSize();
+  MapsTable maps;
+  if (ReadMaps(0, maps)) return -1;
+  const double began = CpuNow();
+  if (!ReadRaw(0, "maps")) return -1;
+  for (size_t i = 0; i < maps.rows.size();) {
+    const auto counts = [&](size_t k) {
+      const MapsRow& row = maps.rows[k];
+      const bool accessible = (row.perms & (kRead | kWrite)) != 0 && (row.perms & kShared) == 0;
+      return accessible && row.inode == 0 && (maps.names.At(row.name).empty() || maps.names.At(row.name) == "[heap]");
+    };
+    const uint64_t start = maps.rows[i].start;
+    uint64_t end = maps.rows[i].end;
+    const bool is_counted = counts(i++);
+    while (is_counted && i < maps.rows.size() && maps.rows[i].start == end && counts(i)) end = maps.rows[i++].end;
+    for (uint64_t at = start; is_counted && at < end; at += slice) {
+      // NOLINTNEXTLINE(performance-no-int-to-ptr)
+      mincore(reinterpret_cast<void*>(at), std::min(slice, end - at), pages);
+    }
   }
-  return Now() - began;
+  return CpuNow() - began;
+}
+
+uint64_t OwnRss() noexcept {
+  // statm is off by a batch of pages a CPU.
+  char text[4096];
+  const UniqueFd fd = OpenProc(ProcPath(0, "smaps_rollup"));
+  const ssize_t got = read(fd.get(), text, sizeof text - 1);
+  if (got <= 0) return 0;
+  text[got] = 0;
+  const char* rss = strstr(text, "\nRss:");
+  return rss == nullptr ? 0 : strtoull(rss + 5, nullptr, 10) * 1024;
+}
+
+// By how many bytes RSS differs after a whole ledger, either way.
+double RssMovedByLedger(pid_t pid) noexcept {
+  const uint64_t before = OwnRss();
+  Ledger ledger;
+  if (before == 0 || ReadLedger(pid, Depth::kWhole, ledger)) return -1;
+  return std::fabs(static_cast<double>(OwnRss()) - static_cast<double>(before));
 }
 
 double ParsedSmaps(pid_t pid) noexcept {
@@ -117,7 +173,7 @@ napi_value RawSmapsOnPool(napi_env env, napi_callback_info info) {
   napi_value name = nullptr;
   napi_create_promise(env, &job->deferred, &promise);
   napi_create_string_utf8(env, "floors", NAPI_AUTO_LENGTH, &name);
-  const auto execute = [](napi_env, void* data) { RawSmaps(static_cast<PoolWork*>(data)->pid); };
+  const auto execute = [](napi_env, void* data) { ReadRaw(static_cast<PoolWork*>(data)->pid, "smaps"); };
   const auto complete = [](napi_env at, napi_status, void* data) {
     const auto* done = static_cast<PoolWork*>(data);
     napi_value undefined = nullptr;
@@ -173,6 +229,8 @@ static napi_value Init(napi_env env, napi_value exports) {
   Export(env, exports, "rawSmaps", Timed<RawSmaps>);
   Export(env, exports, "parsedSmaps", Timed<ParsedSmaps>);
   Export(env, exports, "parsedGrowth", Timed<ParsedGrowth>);
+  Export(env, exports, "rawLayout", Timed<RawLayout>);
+  Export(env, exports, "rssMovedByLedger", Timed<RssMovedByLedger>);
   Export(env, exports, "rawSmapsOnPool", RawSmapsOnPool);
   Export(env, exports, "fill", Fill);
   return exports;

@@ -5,14 +5,16 @@
 
 import { readFileSync } from 'node:fs'
 import * as tidemark from 'tidemark'
+import { type LedgerNumbers, readLedgerNumbers } from '#dist/readings/raw-ledger'
 import { budget, regions } from '#dist/regions/measurement'
-import { loadFloors } from '../floors.js'
+import { loadFloors, loadHeaps } from '../floors.js'
 import { median } from '../rounds.js'
 
 const floors = loadFloors()
+const heaps = loadHeaps()
 
 // Taken out of the module, as an ES module would import them: TypeScript's CommonJS runs a getter at every use.
-const { mappings, region, rusage, usage } = tidemark
+const { ledger, mappings, region, rusage, usage, watch } = tidemark
 
 export let sink: unknown
 
@@ -61,6 +63,41 @@ export const measures = {
   parsedGrowth: () => floors.parsedGrowth(0),
   splitAndRegex: (pid: number) => awaited(async () => splitAndRegex(pid))(),
 
+  ledger: (pid: number) => awaited(() => ledger(of(pid)))(),
+  lightLedger: awaited(() => readLedgerNumbers(0, 'light')),
+  lightLedgerCpu: async () => cpuOf(await readLedgerNumbers(0, 'light')),
+  rawLayout: floors.rawLayout,
+  rssMovedByLedger: floors.rssMovedByLedger,
+
+  /** A chunk each. */
+  walk: async () => {
+    const light = await readLedgerNumbers(0, 'light')
+    const whole = await readLedgerNumbers(0, 'whole')
+    chunks = chunksOf(whole)
+    return (cpuOf(whole) - cpuOf(light)) / chunks
+  },
+  mallinfo: () => heaps.mallinfo() / chunks,
+  copyOfHeap: () => heaps.copy() / chunks,
+  kernelCopyOfHeap: () => heaps.copyByKernel() / chunks,
+
+  /** In so many milliseconds, which are long enough for what begins with them. */
+  longestMalloc: heaps.longestMalloc,
+  longestMallocDuringLedger: (ms: number) => longestMalloc(() => readLedgerNumbers(0, 'whole'), ms),
+  longestMallocDuringMallinfo: (ms: number) => longestMalloc(heaps.mallinfoOnPool, ms),
+
+  /** Goes on for ever. */
+  watch: () => {
+    sink = watch()
+    return 0
+  },
+  cpuTime: () => {
+    const { user, system } = process.cpuUsage()
+    return (user + system) * 1e3
+  },
+
+  gapDuringLedger: () => typicalGap(() => readLedgerNumbers(0, 'whole'), 3),
+  idleGapOfLedger: (ms: number) => typicalGap(() => new Promise((resolve) => setTimeout(resolve, ms)), 3),
+
   gapDuringSmaps: () => typicalGap(() => mappings()),
   gapDuringGrowth: () => typicalGap(() => mappings({ anonymousOnly: true })),
   /** Without a reading, for as many milliseconds. */
@@ -68,6 +105,25 @@ export const measures = {
 } satisfies Record<string, (argument: number) => number | Promise<number>>
 
 export type Measure = keyof typeof measures
+
+/** Of this process's malloc, when it was last walked. */
+let chunks = Number.NaN
+
+function chunksOf({ walk }: LedgerNumbers): number {
+  return walk!.arenas.reduce((sum, arena) => sum + arena.chunks, 0)
+}
+
+function cpuOf({ cpuMs }: LedgerNumbers): number {
+  return cpuMs * 1e6
+}
+
+/** The JS thread is the one that allocates; what it waits for runs on a pool thread. */
+async function longestMalloc(begin: () => Promise<unknown>, ms: number): Promise<number> {
+  const begun = begin()
+  const longest = heaps.longestMalloc(ms)
+  sink = await begun
+  return longest
+}
 
 /** Process 0 is this one. */
 function of(pid: number): { pid?: number } {
@@ -150,9 +206,9 @@ function splitAndRegex(pid: number): Record<string, number | string>[] {
 }
 
 /** Collections of the Buffers fall into some readings and not into others: the median of several. */
-async function typicalGap(read: () => Promise<unknown>): Promise<number> {
+async function typicalGap(read: () => Promise<unknown>, times = 9): Promise<number> {
   const gaps: number[] = []
-  for (let i = 0; i < 9; i++) gaps.push(await longestGap(read()))
+  for (let i = 0; i < times; i++) gaps.push(await longestGap(read()))
   return median(gaps)
 }
 
