@@ -4,13 +4,15 @@
 
 import { addonProblem } from '../binding.js'
 import { OWNERS } from '../owners.js'
-import type { Reading } from './reading.js'
+import type { MemoryLimit, Reading } from './reading.js'
 import { OTHERS_ALLOWANCE, OWN_ALLOWANCE, ReadingBudget } from './reading-budget.js'
 import { takeLightReading, takeWholeReading, unmovedReading } from './take-reading.js'
 import { usage } from './usage.js'
 
 /** Owners are read anew at least this often, however still the memory lies. */
 const READINGS_PER_TABLE = 10
+/** A limit changes seldom; what is charged against it by others is as old. */
+const LIMIT_MS = 5000
 
 export class PeriodicReadings {
   /** Undefined: this process. */
@@ -20,6 +22,7 @@ export class PeriodicReadings {
   #table: Reading | undefined
   #whole: Reading | undefined
   #sinceTable = 0
+  #limitAt = Number.NEGATIVE_INFINITY
 
   constructor(pid: number | undefined) {
     this.#pid = pid
@@ -30,7 +33,8 @@ export class PeriodicReadings {
   async next(): Promise<Reading> {
     const unmoved = this.#unmoved()
     if (unmoved !== null) return unmoved
-    const options = this.#pid === undefined ? {} : { pid: this.#pid }
+    const limit = this.#limit()
+    const options = { ...(this.#pid !== undefined && { pid: this.#pid }), ...(limit && { limit }) }
     const depth = this.#whole ? this.#budget.depth(performance.now()) : 'whole'
     if (depth === 'none' && this.#pid === undefined) return carriedReading(this.#table!)
     const { reading, cpuMs } =
@@ -40,6 +44,13 @@ export class PeriodicReadings {
     this.#table = reading
     if (depth === 'whole') this.#whole = reading
     return { ...reading }
+  }
+
+  /** The latest, for a while: the files that say it cost more than a light reading of a small process. */
+  #limit(): MemoryLimit | undefined {
+    if (performance.now() - this.#limitAt <= LIMIT_MS) return this.#table?.limit
+    this.#limitAt = performance.now()
+    return undefined
   }
 
   #unmoved(): Reading | null {

@@ -16,8 +16,8 @@ export interface Allowance {
   onceMs: number
 }
 
-/** Of the process itself. */
-export const OWN_ALLOWANCE: Allowance = { share: 0.001, onceMs: 600 }
+/** Of the process itself. All that a watch does is to stay within a thousandth; a fifth of that is left to its timers and sums. */
+export const OWN_ALLOWANCE: Allowance = { share: 0.0008, onceMs: 600 }
 
 /** Of whoever watches another process, which is stalled by none of it for longer than 0.1 ms. */
 export const OTHERS_ALLOWANCE: Allowance = { share: 0.1, onceMs: 1000 }
@@ -25,9 +25,10 @@ export const OTHERS_ALLOWANCE: Allowance = { share: 0.1, onceMs: 1000 }
 const FIRST_MS = 10e3
 const RELEASED_MS = 600e3
 
-/** Of the sum that is there once, `elapsed` ms after the start. */
-function released(elapsed: number): number {
-  return Math.min(1, Math.log1p(elapsed / FIRST_MS) / Math.log1p(RELEASED_MS / FIRST_MS))
+/** CPU time, ms, that may be spent by `elapsed` ms after the start. */
+export function allowedMs({ share, onceMs }: Allowance, elapsed: number): number {
+  const released = Math.min(1, Math.log1p(elapsed / FIRST_MS) / Math.log1p(RELEASED_MS / FIRST_MS))
+  return share * elapsed + onceMs * released
 }
 
 export class ReadingBudget {
@@ -46,12 +47,10 @@ export class ReadingBudget {
 
   /** How deep a reading may look now. Light ones take half at most of what comes in: all of it would leave nothing for a walk. */
   depth(now: number): Depth {
-    const { share, onceMs } = this.#allowance
-    const elapsed = Math.max(0, now - this.#startedAt)
-    const left = Math.max(0, share * elapsed + onceMs * released(elapsed) - this.#spentMs)
+    const left = Math.max(0, allowedMs(this.#allowance, Math.max(0, now - this.#startedAt)) - this.#spentMs)
     const { whole, light } = this.#costMs
     if (whole <= left) return 'whole'
-    return light <= Math.min(left, (share / 2) * (now - this.#lightAt)) ? 'light' : 'none'
+    return light <= Math.min(left, (this.#allowance.share / 2) * (now - this.#lightAt)) ? 'light' : 'none'
   }
 
   spent(depth: Exclude<Depth, 'none'>, costMs: number, now: number): void {

@@ -7,7 +7,7 @@ import { arrayBuffersIn, type Pool, sampledBuffers } from './array-buffers.js'
 import { memoryLimit } from './limits.js'
 import { checkPid } from './pid.js'
 import { type LedgerNumbers, readLedgerNumbers } from './raw-ledger.js'
-import type { AllocatorReading, HeapReading, Reading } from './reading.js'
+import type { AllocatorReading, HeapReading, MemoryLimit, Reading } from './reading.js'
 import { usage } from './usage.js'
 
 /** Fixed when the isolate was made. */
@@ -66,6 +66,8 @@ export function unmovedReading(taken: Reading): Reading | null {
 export interface TakeReadingOptions {
   /** Another process; this one when absent. */
   pid?: number
+  /** Looked for when absent: some ten files of /proc and cgroupfs. */
+  limit?: MemoryLimit
 }
 
 /** A reading, and what it cost of a CPU, ms. */
@@ -89,7 +91,7 @@ export async function takeWholeReading(options: TakeReadingOptions = {}): Promis
   const pid = checkPid(options.pid)
   if (pid === 0 && addonProblem !== null) return { reading: readingFromNode(), cpuMs: 0 }
   const numbers = await readLedgerNumbers(pid, 'whole')
-  const reading = readingOf(numbers, options.pid)
+  const reading = readingOf(numbers, options)
   const allocator = allocatorOf(numbers)
   if (allocator) reading.allocator = allocator
   if (reading.heap) {
@@ -107,7 +109,7 @@ export async function takeWholeReading(options: TakeReadingOptions = {}): Promis
  */
 export async function takeLightReading(before: Reading, options: TakeReadingOptions = {}): Promise<Taken> {
   const numbers = await readLedgerNumbers(checkPid(options.pid), 'light')
-  const reading = readingOf(numbers, options.pid)
+  const reading = readingOf(numbers, options)
   if (before.allocator) reading.carried = carryOn(reading, before)
   else if (reading.heap) {
     moveToArrayBuffers(
@@ -118,8 +120,11 @@ export async function takeLightReading(before: Reading, options: TakeReadingOpti
   return { reading, cpuMs: numbers.cpuMs }
 }
 
-function readingOf({ rss, anon, file, shmem, swap, owners }: LedgerNumbers, pid: number | undefined): Reading {
-  const reading = { t: Date.now(), rss, anon, file, shmem, swap, owners, limit: memoryLimit(pid) }
+function readingOf(
+  { rss, anon, file, shmem, swap, owners }: LedgerNumbers,
+  { pid, limit = memoryLimit(pid) }: TakeReadingOptions,
+): Reading {
+  const reading = { t: Date.now(), rss, anon, file, shmem, swap, owners, limit }
   return checkPid(pid) === 0 ? { ...reading, heap: heapReading() } : reading
 }
 
