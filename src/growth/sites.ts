@@ -188,5 +188,6 @@ export function siteSentence(site: GrowingSite): string {
   const where = def.region === '' ? '' : ` in region '${def.region}'`
   const excuse = isCache(site) ? ', which is declared a cache' : ''
   const caller = site.inlinedInto === undefined ? '' : ` (V8 has since inlined it into ${site.inlinedInto})`
-  return `of ${def.owner}, ${siteName(def)}${caller} keeps ${live} allocated${where}${excuse}, growing by ${siteRate(trend)}`
+  const thread = def.thread ? ` (of thread '${def.thread}', with no JavaScript on its stack)` : ''
+  return `of ${def.owner}, ${siteName(def)}${caller}${thread} keeps ${live} allocated${where}${excuse}, growing by ${siteRate(trend)}`
 }

@@ -222,11 +222,13 @@ class Snapshot {
 
   define(site: number, row: number): SiteDef {
     const columns = this.#columns
-    const { frames, mappings, regions, regionKinds, region, stackFrames, starts } = columns
+    const { frames, mappings, regions, regionKinds, region, stackFrames, starts, thread, threads } = columns
     const trace = this.#trace[row]!
     const named = siteFrame(framesOf(columns, trace), mappings)!
     const { function: name, file, line } = short(stackFrame(named, mappings))
-    const folded = foldInternal(columns, stackFrames.subarray(starts[trace], starts[trace + 1]))
+    const stack = stackFrames.subarray(starts[trace], starts[trace + 1])
+    const folded = foldInternal(columns, stack)
+    const script = stack.some((at) => frames[at]!.kind === 'js')
     return {
       site,
       function: name,
@@ -236,6 +238,7 @@ class Snapshot {
       kind: regionKinds[region[trace]!] ?? '',
       owner: PROFILE_OWNERS[this.#owner(trace)]!,
       stack: folded.slice(0, MOST_SITE_FRAMES).map((at) => short(stackFrame(frames[at]!, mappings))),
+      ...(!script && { thread: threads[thread[trace]!] ?? '' }),
     }
   }
 }

@@ -83,6 +83,8 @@ export interface SiteDef {
   owner: Owner
   /** Leaf first. */
   stack: StackFrame[]
+  /** Only where no JavaScript is on the stack: the thread that allocated, as profiles call it. */
+  thread?: string
 }
 
 /** Sites that one reading tells of, frames of a site's stack, and characters of a name there, at most. */

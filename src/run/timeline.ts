@@ -373,13 +373,14 @@ function toSiteDefs(value: unknown): SiteDef[] | undefined {
   if (!Array.isArray(value)) return undefined
   return value.slice(0, MOST_SITES).flatMap((entry: unknown) => {
     if (!isRecord(entry)) return []
-    const { site, region, kind, stack } = entry
+    const { site, region, kind, stack, thread } = entry
     const frame = toPlace(entry)
     const owner = PROFILE_OWNERS.find((name) => name === entry.owner)
     if (!isId(site) || !frame || !owner || !isText(region) || (kind !== '' && kind !== 'cache')) return []
     if (!Array.isArray(stack)) return []
     const frames = stack.slice(0, MOST_SITE_FRAMES).flatMap((call: unknown) => toFrame(call) ?? [])
-    return [{ site, ...frame, region: short(region), kind, owner, stack: frames }]
+    const by = isText(thread) && { thread: short(thread) }
+    return [{ site, ...frame, region: short(region), kind, owner, stack: frames, ...by }]
   })
 }
 

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Detector } from '#dist/growth/detector'
-import { Sites, siteName } from '#dist/growth/sites'
+import { SiteSeries } from '#dist/growth/site-trend'
+import { Sites, siteName, siteSentence } from '#dist/growth/sites'
 import type { Owner } from '#dist/owners'
 import { MOST_SITES, type Reading, type SiteDef, type SiteLine } from '#dist/readings/reading'
 import { random } from './random.js'
@@ -221,6 +222,19 @@ test('what is held is bounded, whatever the lines say', () => {
   assert.deepEqual(sites.held(), { series: MOST_SITES, defs: 2 * MOST_SITES })
   for (let second = 50; second < 100; second++) sites.add(second * 1000, { sites: [count(1, second), count(1, 500)] })
   assert.equal(sites.held().series, 1)
+})
+
+test('what says of a site why it is no function of the program, is said', () => {
+  const trend = new SiteSeries()
+  for (let s = 0; s < 3; s++) trend.add(s * 1000, { live: s * MIB, variance: 0, samples: 9 })
+  const sentence = (def: SiteDef, inlinedInto?: string) =>
+    siteSentence({ def, trend: trend.trend(), ...(inlinedInto && { inlinedInto }) })
+  assert.match(sentence(define(1)), /^of malloc, site1 \(\/app\/a\.js:1\) keeps /)
+  assert.match(
+    sentence(define(1, { function: 'AllocForZlib', file: '/usr/bin/node', line: 0, thread: 'libuv pool' })),
+    /^of malloc, AllocForZlib \(node\) \(of thread 'libuv pool', with no JavaScript on its stack\) keeps /,
+  )
+  assert.match(sentence(define(1), 'handle'), / \(V8 has since inlined it into handle\) keeps /)
 })
 
 test('a native function is named without what templates and compilers add, in the file that holds it', () => {

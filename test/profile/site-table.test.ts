@@ -293,6 +293,22 @@ test('what the JS heap holds is told once, also when native memory was counted a
   feed.stop()
 })
 
+test('the thread is said of a site without JavaScript on its stack, and of no other', () => {
+  const { siteDefs } = new SiteTable().feed(
+    columns([
+      { frames: [CALLOC], old: 2 },
+      { frames: [CALLOC, KEEP], old: 1 },
+    ]),
+  )
+  assert.deepEqual(
+    siteDefs.map(({ function: name, thread }) => [name, thread]),
+    [
+      ['node::Calloc', 'main'],
+      ['keep', undefined],
+    ],
+  )
+})
+
 test('the JS heap is counted when it was read anew, and not when it is what the last reading found', () => {
   const table = new SiteTable()
   const heap = (jsHeapAt: number, old: number) => ({

@@ -37,6 +37,6 @@ run({
   perSecond: 1,
   work: startReport,
   // Each worker also has native objects of Node's, a stack, and V8's built-in code mapped once more from Node's binary,
-  // which RSS counts again.
-  truth: leak([{ owner: 'js-heap', site: { function: 'loadTable' } }], ['malloc', 'thread-stacks', 'js-code', 'file']),
+  // which RSS counts again. V8's sampler sees the heap of its own thread: of the workers' no function can be asked for.
+  truth: leak([{ owner: 'js-heap' }], ['malloc', 'thread-stacks', 'js-code', 'file']),
 })
