@@ -23,8 +23,8 @@ const NEARLY_ALL = 0.9
 const LITTLE = 0.25
 /** Standard errors by which both must have grown, one before and one after. */
 const CLEARLY = 2
-/** The rates before and after, of so few samples, differ by less than this factor. */
-const ALIKE = 2
+/** The rates before and after differ by less than this factor: a service is not as busy all the time, and readings are few and late. */
+const ALIKE = 3
 
 /** One site for each that was divided, under the name of the callee; all others as they are. */
 export function reunited(sites: FollowedSite[]): FollowedSite[] {

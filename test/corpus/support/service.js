@@ -8,7 +8,7 @@ const { Agent, createServer, get } = require('node:http')
  * Gives `ask(url)`, which resolves with the answer's length.
  */
 exports.startService = async (handlers, { keepAlive = true } = {}) => {
-  const server = createServer((request, response) => {
+  const server = createServer({ keepAliveTimeout: 0 }, (request, response) => {
     const [path, query] = request.url.split('?')
     response.end(handlers[path](query))
   })
