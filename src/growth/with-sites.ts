@@ -1,11 +1,12 @@
-/** Decides what an owner's allocation sites say of it, where its own series does not know, or does not know better. Pure. */
+/** Decides what an owner's allocation sites say of it, where its own series does not know, or does not see it for noise. Pure. */
 
 import type { Owner } from '../owners.js'
 import type { OwnerTrend } from './owner-trend.js'
 import { type GrowingSite, isCache, regionsOf, together } from './sites.js'
 
 /**
- * Sites that leak make a leak of an owner that is unknown. And where nothing but
+ * Sites that leak make a leak of an owner that is unknown, or that seems level and may as well grow as fast as they do: what
+ * comes and goes elsewhere hides them in its bytes, while young memory is set aside from theirs. And where nothing but
  * declared caches grows, and by enough to account for all of it, nobody is accused before those are full.
  */
 export function withSites(trend: OwnerTrend, growing: GrowingSite[]): OwnerTrend {
@@ -13,7 +14,7 @@ export function withSites(trend: OwnerTrend, growing: GrowingSite[]): OwnerTrend
   const caches = sites.filter(isCache)
   const others = sites.filter((site) => !isCache(site))
   const leaks = others.filter((site) => site.trend.kind === 'leak')
-  if (trend.kind === 'unknown' && leaks.length > 0) return leakOf(trend.owner, leaks)
+  if (leaks.length > 0 && mayHide(trend, leaks)) return leakOf(trend.owner, leaks)
   if (trend.kind !== 'leak' || caches.length === 0 || others.length > 0) return trend
   const { bytesPerHour, bytesPerHourError } = together(caches)
   if (bytesPerHour + 2 * bytesPerHourError < trend.growth!.low) return trend
@@ -25,6 +26,10 @@ export function withSites(trend: OwnerTrend, growing: GrowingSite[]): OwnerTrend
     kind: 'unknown',
     missing: `grows with region ${names}, declared a cache: needs a run until that is full`,
   }
+}
+
+function mayHide({ kind, growth }: OwnerTrend, leaks: GrowingSite[]): boolean {
+  return kind === 'unknown' || (kind === 'steady' && growth !== null && together(leaks).bytesPerHour <= growth.high)
 }
 
 function leakOf(owner: Owner, leaks: GrowingSite[]): OwnerTrend {

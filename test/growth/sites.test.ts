@@ -137,6 +137,19 @@ test('an owner that is level has no leak, whatever moves from one site to anothe
   assert.equal(verdict.kind, 'steady')
 })
 
+test('a slow leak that bursts of others hide is found by its site', () => {
+  const { uniform } = random(13)
+  const bursts = Array.from({ length: 400 }, () => 60 * uniform() ** 2)
+  const verdict = run({
+    seconds: 120,
+    defs: [define(1), define(2)],
+    sites: (s) => ({ 1: 4 + 0.25 * s, 2: 10 }),
+    owners: (s) => ({ malloc: 30 + 0.25 * s + bursts[s]!, file: 40 }),
+  }).verdict()
+  assert.equal(verdict.kind, 'leak')
+  assert.equal(verdict.causes[0]!.sites[0]!.function, 'site1')
+})
+
 test('a declared cache is named as one and not accused; it alone makes no leak', () => {
   const cache = define(1, { region: 'thumbnails', kind: 'cache' })
   const script: Script = {
