@@ -325,8 +325,12 @@ export interface Binding {
   setSamplingInterval(bytes: number): void
   /** Everything sampled so far, named on a pool thread. Blocks at least `oldMs` old are counted as old too. Rejects with a NativeFailure. */
   readSamples(oldMs: number): Promise<RawSamples>
+  /** Only the traces of which a block lives. */
+  readLiveSamples(oldMs: number): Promise<RawSamples>
   /** What each region has allocated, and what of it lives, in bytes; at once. Null while samples are being read. */
   readRegionSums(): Float64Array | null
+  /** Stays the same as long as the sampled live blocks that are at least `oldMs` old do. */
+  oldBlocks(oldMs: number): number
   samplingStatus(): SamplingStatus
   /** Listens to the code that this thread's V8 makes; `existing` also walks what is there. 0 on, 1 already, 2 not possible here. */
   watchCode(existing: boolean): number

@@ -37,11 +37,12 @@ Napi::Value Threads(const Napi::CallbackInfo& info) {
   return names;
 }
 
+template <bool kOnlyLive>
 struct SnapshotJob {
   ProfileSnapshot snapshot;
 
   Failure Read(double old_ms) {
-    const int error = Collector::Snapshot(old_ms, snapshot);
+    const int error = Collector::Snapshot(old_ms, kOnlyLive, snapshot);
     return {error, 0, "memory for the profile"};
   }
 
@@ -84,6 +85,10 @@ void SetInterval(const Napi::CallbackInfo& info) {
 Napi::Value Regions(const Napi::CallbackInfo& info) {
   MappedArray<RegionSums> rows;
   return Collector::Regions(rows) ? Rows(info.Env(), rows) : info.Env().Null();
+}
+
+Napi::Value OldBlocks(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), Collector::OldBlocks(info[0].As<Napi::Number>().DoubleValue()));
 }
 
 Napi::Value Status(const Napi::CallbackInfo& info) {
@@ -176,8 +181,10 @@ void ExportProfiler(Napi::Env env, Napi::Object exports) {
   exports.Set("startSampling", Napi::Function::New(env, Start, "startSampling"));
   exports.Set("stopSampling", Napi::Function::New(env, Stop, "stopSampling"));
   exports.Set("setSamplingInterval", Napi::Function::New(env, SetInterval, "setSamplingInterval"));
-  exports.Set("readSamples", Napi::Function::New(env, AsyncJob<SnapshotJob>::Start, "readSamples"));
+  exports.Set("readSamples", Napi::Function::New(env, AsyncJob<SnapshotJob<false>>::Start, "readSamples"));
+  exports.Set("readLiveSamples", Napi::Function::New(env, AsyncJob<SnapshotJob<true>>::Start, "readLiveSamples"));
   exports.Set("readRegionSums", Napi::Function::New(env, Regions, "readRegionSums"));
+  exports.Set("oldBlocks", Napi::Function::New(env, OldBlocks, "oldBlocks"));
   exports.Set("samplingStatus", Napi::Function::New(env, Status, "samplingStatus"));
   exports.Set("watchCode", Napi::Function::New(env, WatchCode, "watchCode"));
   exports.Set("threadNames", Napi::Function::New(env, Threads, "threadNames"));

@@ -392,16 +392,25 @@ double JsName(uint32_t name, MappedArray<uint32_t>& known, StringTable& strings)
   return known[name] == StringTable::kFull ? -1 : known[name];
 }
 
+// The frames of `out.stack`, which then refers to what is in `out` instead of the store: of 2,000 frames a few hundred
+// are in stacks of what lives.
 bool WriteFrames(const State& state, ProfileSnapshot& out) noexcept {
   const KeptArray<StoredFrame>& frames = state.store.Frames();
   MappedArray<uint32_t> js_names;
-  MappedArray<uint32_t> native_names;
-  const size_t natives = state.names.Strings().size();
-  if (natives > 0 && native_names.Append(natives) == nullptr) return false;
-  for (size_t i = 0; i < natives; i++) native_names[i] = out.strings.Intern(state.names.Strings().At(i));
-  ProfileSnapshot::Frame* to = out.frames.Append(frames.size());
-  if (to == nullptr) return false;
-  for (uint32_t i = 0; i < frames.size(); i++, to++) {
+  MappedArray<uint32_t> written;  // by number in the store: one more than that in `out`
+  if (frames.size() == 0) return true;
+  if (written.Append(frames.size()) == nullptr) return false;
+  std::memset(written.data(), 0, frames.size() * sizeof(uint32_t));
+  for (uint32_t& at : out.stack) {
+    const uint32_t i = at;
+    if (written[i] != 0) {
+      at = written[i] - 1;
+      continue;
+    }
+    ProfileSnapshot::Frame* to = out.frames.Append();
+    if (to == nullptr) return false;
+    written[i] = static_cast<uint32_t>(out.frames.size());
+    at = written[i] - 1;
     const StoredFrame& frame = frames[i];
     *to = {static_cast<double>(frame.kind), -1, -1, -1, -1, 0, 0};
     if (frame.kind == FrameKind::kJs) {
@@ -410,7 +419,7 @@ bool WriteFrames(const State& state, ProfileSnapshot& out) noexcept {
       to->position = frame.position;
     } else if (frame.kind == FrameKind::kNative) {
       const NativeNames::Named& named = state.names.Of(i);
-      to->name = named.name == kNoName ? -1 : native_names[named.name];
+      to->name = named.name == kNoName ? -1 : Put(out.strings, state.names.Strings().At(named.name));
       to->module = frame.source;
       to->address = static_cast<double>(frame.offset);
       to->function = static_cast<double>(named.start);
@@ -445,7 +454,31 @@ void CountResident(const MappedArray<LargeBlock>& large, MappedArray<ProfileSnap
   }
 }
 
-bool WriteTraces(State& state, double old_ms, ProfileSnapshot& out) noexcept {
+// Deciseconds of the session: what was sampled then or before is `old_ms` old.
+double OldBefore(double old_ms) noexcept {
+  const double now_ds = static_cast<double>(SessionClockNanos() - g_sampling.started_nanos.load()) / 1e8;
+  return now_ds - old_ms / 100;
+}
+
+// Leaves only those traces of `out` that have something in them, and gives each its stack.
+bool WriteStacks(const State& state, bool only_live, ProfileSnapshot& out) noexcept {
+  const KeptArray<uint32_t>& stacks = state.store.Stacks();
+  size_t kept = 0;
+  for (const ProfileSnapshot::Trace& row : out.traces) {
+    if (row.live[4] == 0 && (only_live || row.allocated[4] == 0)) continue;
+    ProfileSnapshot::Trace& to = out.traces[kept++];
+    to = row;
+    const auto length = static_cast<size_t>(row.frames);
+    to.first = static_cast<double>(out.stack.size());
+    uint32_t* frames = length > 0 ? out.stack.Append(length) : nullptr;
+    if (frames != nullptr) std::memcpy(frames, stacks.data() + static_cast<size_t>(row.first), length * sizeof(uint32_t));
+    if (length > 0 && frames == nullptr) return false;
+  }
+  out.traces.Shrink(out.traces.size() - kept);
+  return true;
+}
+
+bool WriteTraces(State& state, double old_ms, bool only_live, ProfileSnapshot& out) noexcept {
   const KeptArray<StoredTrace>& traces = state.store.Traces();
   const size_t count = traces.size();
   if (count == 0) return true;
@@ -464,8 +497,7 @@ bool WriteTraces(State& state, double old_ms, ProfileSnapshot& out) noexcept {
                {},
                0};
   }
-  const double now_ds = static_cast<double>(SessionClockNanos() - g_sampling.started_nanos.load()) / 1e8;
-  const double old_before = now_ds - old_ms / 100;
+  const double old_before = OldBefore(old_ms);
   MappedArray<LargeBlock> large;
   g_sampling.live.ForEach([&](const LiveSample& sample) {
     // What came after the drain is in the next profile.
@@ -476,11 +508,7 @@ bool WriteTraces(State& state, double old_ms, ProfileSnapshot& out) noexcept {
     if (block != nullptr) *block = {sample.address, sample.size, sample.trace, Weight(sample.size, sample.interval)};
   });
   CountResident(large, rows);
-  const KeptArray<uint32_t>& stacks = state.store.Stacks();
-  uint32_t* to = out.stack.Append(stacks.size());
-  if (to == nullptr) return false;
-  if (stacks.size() > 0) std::memcpy(to, stacks.data(), stacks.size() * sizeof(uint32_t));
-  return true;
+  return WriteStacks(state, only_live, out);
 }
 
 }  // namespace
@@ -544,7 +572,7 @@ void Collector::SetInterval(uint32_t interval) noexcept {
   if (Running()) g_sampling.interval.store(interval);
 }
 
-int Collector::Snapshot(double old_ms, ProfileSnapshot& out) noexcept {
+int Collector::Snapshot(double old_ms, bool only_live, ProfileSnapshot& out) noexcept {
   State& state = TheState();
   const Locked locked(state.mutex);
   // While it runs only: afterwards frees are not seen, and the live set would be what it was.
@@ -552,7 +580,7 @@ int Collector::Snapshot(double old_ms, ProfileSnapshot& out) noexcept {
   if (!state.names.Update(state.store.Frames(), state.modules)) return ENOMEM;
   out.seconds = static_cast<double>(SessionClockNanos() - g_sampling.started_nanos.load()) / 1e9;
   out.interval = g_sampling.interval.load();
-  const bool written = WriteModules(state, out) && WriteFrames(state, out) && WriteTraces(state, old_ms, out);
+  const bool written = WriteModules(state, out) && WriteTraces(state, old_ms, only_live, out) && WriteFrames(state, out);
   return written ? 0 : ENOMEM;
 }
 
@@ -587,6 +615,16 @@ bool Collector::Regions(MappedArray<RegionSums>& out) noexcept {
   }
   pthread_mutex_unlock(&state.mutex);
   return complete;
+}
+
+uint32_t Collector::OldBlocks(double old_ms) noexcept {
+  const double old_before = OldBefore(old_ms);
+  uint32_t sum = 0;
+  g_sampling.live.ForEach([&](const LiveSample& sample) {
+    // A sum, as the order in which they are met may change.
+    if (sample.time_ds <= old_before) sum += (sample.id * 0x9E3779B1U + 1) * (sample.interval | 1);
+  });
+  return sum;
 }
 
 CollectorStats Collector::Stats() noexcept {

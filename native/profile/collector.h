@@ -87,12 +87,16 @@ class Collector {
   static bool Running() noexcept;
   static void SetInterval(uint32_t interval) noexcept;
 
-  // Drains and writes down everything; blocks that are at least `old_ms` old are counted as old too. On a pool thread:
-  // reads symbol files. 0 or an errno.
-  static int Snapshot(double old_ms, ProfileSnapshot& out) noexcept;
+  // Drains and writes down everything; blocks that are at least `old_ms` old are counted as old too. With
+  // `only_live`, no traces of which no block lives. On a pool thread: reads symbol files. 0 or an errno.
+  static int Snapshot(double old_ms, bool only_live, ProfileSnapshot& out) noexcept;
 
   // The same by region alone, at once: for the JS thread. False when a snapshot is being taken, or memory has run out.
   static bool Regions(MappedArray<RegionSums>& out) noexcept;
+
+  // A number that stays the same as long as the live blocks that are at least `old_ms` old do, and their weights: then
+  // a snapshot would find the same of them. Blocks that come and go at once, as most do, change nothing.
+  static uint32_t OldBlocks(double old_ms) noexcept;
 
   static CollectorStats Stats() noexcept;
 };

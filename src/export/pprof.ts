@@ -43,14 +43,17 @@ export const PARTIAL_LABELS = ['', 'frames missing', 'truncated', 'frames missin
 /** Traces between two looks at the clock. */
 const SLICE = 32
 
-/** The usual level saves 7 % more and takes twice as long. */
-const COMPRESSION = { level: 1, chunkSize: 2 ** 18 } as const
+/** The usual level saves 7 % more and takes twice as long. Small profiles want small buffers. */
+function compression({ length }: Buffer) {
+  return { level: 1, chunkSize: Math.min(Math.max(length >> 1, 2 ** 12), 2 ** 18) }
+}
 
 /** Compressed with gzip, as files of it are. For when the process ends; `pprofInSlices` is for a service that goes on. */
 export function toPprof(columns: ProfileColumns): Buffer {
   const encoder = new Encoder(columns)
   while (encoder.advance()) {}
-  return gzipSync(encoder.finish(), COMPRESSION)
+  const whole = encoder.finish()
+  return gzipSync(whole, compression(whole))
 }
 
 /** The same in slices of some milliseconds, the compression on another thread. */
@@ -58,7 +61,8 @@ export async function pprofInSlices(columns: ProfileColumns): Promise<Buffer> {
   const encoder = new Encoder(columns)
   const turns = new Turns()
   while (encoder.advance()) if (turns.over) await turns.next()
-  return promisify(gzip)(encoder.finish(), COMPRESSION)
+  const whole = encoder.finish()
+  return promisify(gzip)(whole, compression(whole))
 }
 
 class Encoder {

@@ -32,6 +32,10 @@ const JS_SAMPLES_FOR_EACH = 4
 /** Blocks younger than that are set aside when leaks are looked for: most memory is freed within one request. */
 const OLD_MS = 2000
 
+/** Samples of blocks that did not live long, and their share of all, that are not worth a new snapshot. */
+const FEW_SAMPLES = 64
+const FEW_SHARE = 1 / 20
+
 export interface ProfileOptions {
   /** Mean bytes of native memory between samples, 4 KiB to 1 GiB; 512 KiB unless given. */
   intervalBytes?: number
@@ -52,6 +56,17 @@ export interface SnapshotOptions {
    * for each MiB that lives. Otherwise the profile holds what the last reading found.
    */
   jsHeap?: boolean
+  /**
+   * Whether stacks of which nothing lives are left out, false unless given: of a service that has run for long those are most,
+   * and the price of a snapshot.
+   */
+  onlyLive?: boolean
+  /**
+   * An earlier snapshot of this session, which is given again where this one would say nearly the same. Making one anew allocates
+   * more than an idle process does. The same old blocks of native memory must live as then, little must have been allocated since
+   * unless only what lives is asked for, and the JS heap must not have been read, nor be asked for.
+   */
+  since?: { readonly columns: ProfileColumns }
 }
 
 export interface ProfileSession extends AsyncDisposable {
@@ -94,6 +109,8 @@ class Session implements ProfileSession {
   #jsColumns: ProfileColumns | undefined
   #memory: ReadonlyMap<string, RegionMemory> = new Map()
   #stopping: Promise<Profile> | undefined
+  /** By snapshot. */
+  readonly #made = new WeakMap<object, Made>()
 
   constructor(options: ProfileOptions & { liveCapacity?: number }) {
     const { intervalBytes = DEFAULT_INTERVAL, liveCapacity = LIVE_CAPACITY } = options
@@ -112,11 +129,13 @@ class Session implements ProfileSession {
     return this.#js?.readMs ?? 0
   }
 
-  async snapshot({ jsHeap = true }: SnapshotOptions = {}): Promise<Profile> {
+  async snapshot({ jsHeap = true, onlyLive = false, since }: SnapshotOptions = {}): Promise<Profile> {
     if (this.#stopping) {
       throw new TidemarkError('ERR_TIDEMARK_PROFILE_STOPPED', 'this session has been stopped: stop() gave its profile')
     }
-    return this.#take(jsHeap)
+    const made = since && this.#made.get(since)
+    if (made === undefined || made.onlyLive !== onlyLive || hasChanged(made)) return this.#take(jsHeap, onlyLive)
+    return jsHeap || made.js !== this.#jsColumns ? this.#complete(made, jsHeap) : made.profile
   }
 
   stop(): Promise<Profile> {
@@ -135,7 +154,7 @@ class Session implements ProfileSession {
 
   async #finish(): Promise<Profile> {
     try {
-      return await this.#take(true)
+      return await this.#take(true, false)
     } finally {
       setRegionMemory(null)
       setSampledBuffers(undefined)
@@ -150,10 +169,11 @@ class Session implements ProfileSession {
     return this.#memory
   }
 
-  async #take(jsHeap: boolean): Promise<Profile> {
+  async #take(jsHeap: boolean, onlyLive: boolean): Promise<Profile> {
+    const seen = seenSoFar()
     let raw: RawSamples
     try {
-      raw = await binding.readSamples(OLD_MS)
+      raw = await (onlyLive ? binding.readLiveSamples(OLD_MS) : binding.readSamples(OLD_MS))
     } catch (failure) {
       throw procError(failure, 0)
     }
@@ -171,13 +191,47 @@ class Session implements ProfileSession {
       notes: notes(binding.samplingStatus()),
     })
     if (binding.samplingStatus().running) setSampledBuffers({ ...buffers, counted, unseen: this.#countedBefore })
+    return this.#complete({ native, seen, onlyLive }, jsHeap)
+  }
+
+  async #complete(made: Pick<Made, 'native' | 'seen' | 'onlyLive'>, jsHeap: boolean): Promise<Profile> {
     if (jsHeap && this.#js) this.#jsColumns = await this.#js.read({ oldMs: OLD_MS })
     // The event loop has waited for V8 already.
     await new Turns().next()
-    const columns = this.#jsColumns ? merge([native, this.#jsColumns]) : native
+    const js = this.#jsColumns
+    const columns = js ? merge([made.native, js]) : made.native
     const frames = await applySourceMaps(columns.frames)
-    return new Profile({ ...columns, frames, notes: [...columns.notes, ...sourceMapProblems()] })
+    const profile = new Profile({ ...columns, frames, notes: [...columns.notes, ...sourceMapProblems()] })
+    this.#made.set(profile, { native: made.native, seen: made.seen, onlyLive: made.onlyLive, js, profile })
+    return profile
   }
+}
+
+/** How a snapshot was made. */
+interface Made {
+  profile: Profile
+  onlyLive: boolean
+  native: ProfileColumns
+  js: ProfileColumns | undefined
+  /** Just before it. */
+  seen: Seen
+}
+
+/** What the sampler had seen. */
+interface Seen {
+  /** As of binding.oldBlocks(). */
+  oldBlocks: number
+  samples: number
+}
+
+function seenSoFar(): Seen {
+  return { oldBlocks: binding.oldBlocks(OLD_MS), samples: binding.samplingStatus().samples }
+}
+
+function hasChanged({ seen, onlyLive }: Made): boolean {
+  const { oldBlocks, samples } = seenSoFar()
+  const few = onlyLive ? Number.POSITIVE_INFINITY : Math.max(FEW_SAMPLES, seen.samples * FEW_SHARE)
+  return oldBlocks !== seen.oldBlocks || samples - seen.samples > few
 }
 
 /** By name: what the regions of this thread have allocated. Those of other threads count their own. */

@@ -4,14 +4,21 @@
  * thread's time; the JS heap is read less often.
  */
 
+import { getHeapStatistics } from 'node:v8'
+import { majorCollections } from '../readings/major-gc.js'
 import type { Reading } from '../readings/reading.js'
 import { rusage } from '../readings/rusage.js'
 import type { ProfileColumns } from './columns.js'
 import { type SiteNews, SiteTable } from './site-table.js'
 
+export interface SourceSnapshot {
+  readonly columns: ProfileColumns
+}
+
 /** A running profile: a `ProfileSession`, and whatever stands in for one. */
 export interface ProfileSource {
-  snapshot(options: { jsHeap: boolean }): Promise<{ readonly columns: ProfileColumns }>
+  /** Given the snapshot before, it may give that again: then nothing has changed. */
+  snapshot(options: { jsHeap: boolean; onlyLive: boolean; since?: SourceSnapshot }): Promise<SourceSnapshot>
   /** How long the last reading of the JS heap held this thread, ms. */
   readonly jsHeapMs: number
 }
@@ -38,6 +45,9 @@ const JS_HEAP_PAUSE_SHARE = 1 / 8
 const JS_HEAP_COST_FACTOR = 1000
 const YOUNG_JS_HEAP_COST_FACTOR = 50
 
+/** Growth of the JS heap that is worth a reading: a process that stands still would grow by the readings alone. */
+const JS_HEAP_WORTH_BYTES = 2 * 2 ** 20
+
 /** ms between readings of the JS heap, the last of which held this thread for `costMs`, `elapsedMs` after the start: V8 collects the heap for each. */
 export function jsHeapPause(costMs: number, elapsedMs: number): number {
   const wanted = Math.max(elapsedMs * JS_HEAP_PAUSE_SHARE, costMs * YOUNG_JS_HEAP_COST_FACTOR)
@@ -60,6 +70,9 @@ export class SiteFeed {
   #costMs = 0
   #jsHeapMs = Number.POSITIVE_INFINITY
   #jsHeapDueAt = 0
+  /** JS heap in use right after its last reading, bytes. */
+  #jsHeapFloor = Number.NEGATIVE_INFINITY
+  #latest: SourceSnapshot | undefined
   #news: Pick<Reading, 'sites' | 'siteDefs'> = {}
   #timer: NodeJS.Timeout | undefined
   #stopped = false
@@ -92,11 +105,14 @@ export class SiteFeed {
   async #snapshot(): Promise<void> {
     const began = now()
     try {
-      const jsHeap = began.wallMs >= this.#jsHeapDueAt
-      const { columns } = await this.#source.snapshot({ jsHeap })
+      const jsHeap = began.wallMs >= this.#jsHeapDueAt && this.#jsHeapGrew()
+      const before = this.#latest
+      const snapshot = await this.#source.snapshot({ jsHeap, onlyLive: true, ...(before && { since: before }) })
+      this.#latest = snapshot
       if (jsHeap) this.#planJsHeap(began.wallMs)
+      if (jsHeap) this.#jsHeapFloor = majorCollections().usedAfter
       if (this.#stopped) return
-      this.#tell(await this.#table.feedInSlices(columns))
+      this.#tell(snapshot === before ? this.#table.again() : await this.#table.feedInSlices(snapshot.columns))
     } catch (error) {
       if (!this.#stopped) this.#onProblem(error)
     }
@@ -106,6 +122,11 @@ export class SiteFeed {
     const least = Math.min(costMs, this.#costMs)
     this.#costMs = costMs
     this.#schedule(pauseAfter(least, wallMs - this.#startedAt))
+  }
+
+  /** No more than what is in use now, and was not after the last reading, can have become live. */
+  #jsHeapGrew(): boolean {
+    return getHeapStatistics().used_heap_size - this.#jsHeapFloor >= JS_HEAP_WORTH_BYTES
   }
 
   /** A reading that took long because another process had the CPU is no dear one: two in a row are. */

@@ -41,6 +41,8 @@ export type SiteNews = Required<Pick<Reading, 'sites' | 'siteDefs'>>
 export class SiteTable {
   /** By number. */
   readonly #seated = new Map<number, Identity>()
+  /** What was said last, of sites outside the JS heap. */
+  #native: SiteLine[] = []
   #jsHeapAt = 0
   #next = 1
 
@@ -65,6 +67,11 @@ export class SiteTable {
     return this.#seated.has(site)
   }
 
+  /** What the next reading says where a snapshot would be the one before: of native memory that is new evidence, for sites that stand still. */
+  again(): SiteNews {
+    return { sites: [...this.#native], siteDefs: [] }
+  }
+
   #compare(columns: ProfileColumns, snapshot: Snapshot): SiteNews {
     const rows = new Map(Array.from(this.#seated, ([site, identity]) => [site, snapshot.find(identity)]))
     const siteDefs = this.#seat(snapshot, rows).map((site) => snapshot.define(site, rows.get(site)!))
@@ -75,6 +82,7 @@ export class SiteTable {
     for (const [site, row] of rows) {
       if (jsHeapIsNews || this.#seated.get(site)!.owner !== JS_HEAP) sites.push(snapshot.count(site, row))
     }
+    this.#native = sites.filter(({ site }) => this.#seated.get(site)!.owner !== JS_HEAP)
     return { sites, siteDefs }
   }
 

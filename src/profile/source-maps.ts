@@ -10,6 +10,7 @@ import { findSourceMap } from 'node:module'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { errorCode } from '../errors.js'
 import type { Frame } from './columns.js'
+import { isOwnScript } from './site.js'
 import { findOrigins, type Origin, type Place } from './source-map-lookup.js'
 import { Turns } from './turns.js'
 
@@ -121,8 +122,9 @@ export function sourceMapProblems(): string[] {
   return ofThisProcess.problems
 }
 
-function mayHaveMap({ kind, file, line }: Frame): boolean {
-  return kind === 'js' && line > 0 && file.startsWith('/')
+/** tidemark's own scripts have maps, but reading those would be most of what a profile of an idle process holds. */
+function mayHaveMap(frame: Frame): boolean {
+  return frame.kind === 'js' && frame.line > 0 && frame.file.startsWith('/') && !isOwnScript(frame)
 }
 
 function key({ line, column }: Pick<Frame, 'line' | 'column'>): string {

@@ -1,6 +1,7 @@
 /**
  * Keeps profile.pb.gz in the run folder: the latest snapshot of a running profile, at the end and meanwhile, because a process
- * that a signal ends, as Ctrl-C does, writes nothing more. What it then lost is an eighth of its time, and 30 s at most.
+ * that a signal ends, as Ctrl-C does, writes nothing more. What it then lost is an eighth of its time, and 30 s at most; a
+ * third of that where it ends by itself.
  * At exit nothing is encoded, only written: on Node 20, hot code in the last moment sets off compiler threads, and a process
  * that ends while one of them asks for a garbage collection waits for it for ever. So what will be written is encoded as
  * snapshots come, as often as a hundredth of the time allows. Readers see the old file or the whole new one.
@@ -19,6 +20,9 @@ const LONGEST_PAUSE_MS = 30e3
 /** Of the time seen so far. */
 const PAUSE_SHARE = 1 / 8
 
+/** What a process that ends by itself loses, at most. Encoding makes more garbage than all else here. */
+const LONGEST_ENCODING_PAUSE_MS = 10e3
+
 /** ms between encodings for each ms that the last one took, all its waiting included. */
 const COST_FACTOR = 100
 
@@ -31,6 +35,7 @@ export class ProfileFile implements ProfileSource {
   readonly #onProblem: (error: TidemarkError) => void
   /** Encoded and not yet in the file. */
   #latest: Buffer | undefined
+  #encoded: Profile | undefined
   readonly #startedAt = performance.now()
   #encoding = false
   #encodeDueAt = 0
@@ -50,7 +55,8 @@ export class ProfileFile implements ProfileSource {
   /** As the source's, remembered for the file. */
   async snapshot(options: SnapshotOptions = {}): Promise<Profile> {
     const profile = await this.#source.snapshot(options)
-    if (!this.#encoding && performance.now() >= this.#encodeDueAt) void this.#encode(profile)
+    if (!this.#encoding && performance.now() >= this.#encodeDueAt)
+      void this.#encode(options.onlyLive ? undefined : profile)
     return profile
   }
 
@@ -58,20 +64,28 @@ export class ProfileFile implements ProfileSource {
     return this.#source.jsHeapMs
   }
 
-  async #encode(profile: Profile): Promise<void> {
+  /** @param taken a whole snapshot; undefined: to be taken */
+  async #encode(taken: Profile | undefined): Promise<void> {
     this.#encoding = true
     const began = performance.now()
     try {
-      this.#latest = await profile.toPprofAsync()
+      const profile = taken ?? (await this.#whole())
+      if (profile !== this.#encoded) this.#latest = await profile.toPprofAsync()
+      this.#encoded = profile
       const now = performance.now()
-      this.#encodeDueAt = now + (now - began) * COST_FACTOR
       const pause = Math.min((now - this.#startedAt) * PAUSE_SHARE, LONGEST_PAUSE_MS)
+      this.#encodeDueAt = now + Math.max((now - began) * COST_FACTOR, Math.min(pause, LONGEST_ENCODING_PAUSE_MS))
+      if (!this.#latest) return
       if (!this.#writing && now - this.#writtenAt >= pause) await this.#write(this.#latest)
     } catch (error) {
       this.#failed(error)
     } finally {
       this.#encoding = false
     }
+  }
+
+  #whole(): Promise<Profile> {
+    return this.#source.snapshot({ jsHeap: false, ...(this.#encoded && { since: this.#encoded }) })
   }
 
   /** On a pool thread, so that a slow disk never stops the service. */

@@ -160,3 +160,68 @@ test('stacks that are deeper than what is kept are counted, from their leaf on',
   assert.ok(row.stack.length > 100 && row.stack.length <= 128, `${row.stack.length} frames`)
   assert.ok(status().profiler.truncated >= 1)
 })
+
+/** Allocates, and keeps nothing. */
+function dropBuffers(count: number, bytes: number): number {
+  let sum = 0
+  for (let i = 0; i < count; i++) sum += Buffer.alloc(bytes).length
+  return sum
+}
+
+test('what lives alone is what the whole snapshot says of it, without the stacks of which nothing lives', async (t) => {
+  const session = start(t, { intervalBytes: 4096 })
+  const kept = keepBuffers(64, 100_003)
+  dropBuffers(64, 100_003)
+  for (let i = 0; i < 4; i++) {
+    collectGarbage()
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  const whole = await session.snapshot()
+  const live = await session.snapshot({ onlyLive: true })
+  const rows = (snapshot: typeof whole, value: 'live-bytes' | 'allocated-bytes') =>
+    new Map(snapshot.top(200, { by: 'function', value }).map((row) => [row.function, row.value]))
+  assert.equal(kept.length, 64)
+  assert.equal(rows(live, 'live-bytes').get('keepBuffers'), rows(whole, 'live-bytes').get('keepBuffers'))
+  assert.ok(rows(whole, 'allocated-bytes').has('dropBuffers'))
+  assert.ok(!rows(live, 'allocated-bytes').has('dropBuffers'))
+  assert.ok(live.columns.frames.length < whole.columns.frames.length)
+  assert.ok(live.columns.live.samples.every((samples) => samples > 0))
+})
+
+test('a snapshot is given again as long as it would say the same', async (t) => {
+  // So long an interval that what tidemark itself keeps is no sample, and blocks so large that each of them is one.
+  const session = start(t, { intervalBytes: 64 * MIB })
+  const old = 3000
+  const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
+  const taken = await session.snapshot({ onlyLive: true })
+  const again = (since: typeof taken) => session.snapshot({ jsHeap: false, onlyLive: true, since })
+  assert.equal(await again(taken), taken)
+  assert.notEqual(await session.snapshot({ jsHeap: false, onlyLive: true }), taken, 'it is not asked for')
+  assert.notEqual(await session.snapshot({ jsHeap: false, since: taken }), taken, 'all is asked for')
+  assert.notEqual(
+    await session.snapshot({ jsHeap: true, onlyLive: true, since: taken }),
+    taken,
+    'the JS heap is asked for',
+  )
+
+  let kept: Buffer[] | null = keepBuffers(4, 400 * MIB)
+  await wait(old)
+  const grown = await again(taken)
+  assert.notEqual(grown, taken)
+  assert.ok(grown.columns.old.bytes.reduce((sum, bytes) => sum + bytes) > 1000 * MIB)
+  assert.equal(await again(grown), grown)
+
+  kept = null
+  for (let i = 0; i < 4; i++) {
+    collectGarbage()
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  assert.equal(kept, null)
+  assert.notEqual(await again(grown), grown)
+
+  const whole = await session.snapshot({ jsHeap: false })
+  const wholeAgain = () => session.snapshot({ jsHeap: false, since: whole })
+  assert.equal(await wholeAgain(), whole)
+  dropBuffers(100, 400 * MIB)
+  assert.notEqual(await wholeAgain(), whole, 'allocated and freed')
+})

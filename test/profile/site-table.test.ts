@@ -1,9 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { setTimeout as wait } from 'node:timers/promises'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import type { Frame, ProfileColumns, ProfileMapping } from '#dist/profile/columns'
 import { ColumnsBuilder, type TraceSums, UNKNOWN_SUMS } from '#dist/profile/columns-builder'
 import { jsHeapPause, pauseAfter, SiteFeed } from '#dist/profile/site-feed'
 import { SiteTable } from '#dist/profile/site-table'
+import { observeMajorGc } from '#dist/readings/major-gc'
 import { MOST_SITE_CHARACTERS, MOST_SITE_FRAMES, MOST_SITES } from '#dist/readings/reading'
 import { profileOf, js as script } from './profiles.js'
 import { syntheticProfile } from './synthetic.js'
@@ -327,4 +331,65 @@ test('the JS heap is read often while a run is young, then every five seconds, a
   assert.equal(jsHeapPause(100, 8000), 5000, 'a fiftieth of the time at most')
   assert.equal(jsHeapPause(500, 60e3), 25_000)
   assert.equal(jsHeapPause(500, 7200e3), 500_000, 'a thousandth of the time in the end')
+})
+
+test('a snapshot that is the one before is told again: native memory that stands still is news of it', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] })
+  const taken = {
+    columns: {
+      ...columns([
+        { frames: [KEEP], old: 3 },
+        { frames: [KEEP], old: 5, owner: 'js-heap' },
+      ]),
+      jsHeapAt: 1,
+    },
+  }
+  const asked: unknown[] = []
+  const source = {
+    jsHeapMs: 0,
+    snapshot: async ({ since }: { since?: unknown }) => {
+      asked.push(since)
+      return taken
+    },
+  }
+  const feed = new SiteFeed(source, (problem) => assert.fail(String(problem)))
+  const turn = async () => {
+    t.mock.timers.tick(60_000)
+    for (let i = 0; i < 10; i++) await new Promise((resolve) => setImmediate(resolve))
+    return feed.take()
+  }
+  const first = await turn()
+  const second = await turn()
+  feed.stop()
+  assert.deepEqual(asked, [undefined, taken])
+  assert.equal(first.sites!.length, 2)
+  const ofMalloc = first.siteDefs!.find(({ owner }) => owner === 'malloc')!.site
+  assert.deepEqual(second, { sites: first.sites!.filter(({ site }) => site === ofMalloc), siteDefs: [] })
+})
+
+test('the JS heap is read anew only where more of it is in use than after the reading before', async () => {
+  setFlagsFromString('--expose-gc')
+  const collectGarbage = runInNewContext('gc') as () => void
+  const asked: boolean[] = []
+  const source = {
+    jsHeapMs: 0,
+    snapshot: async ({ jsHeap }: { jsHeap: boolean }) => {
+      if (jsHeap) collectGarbage()
+      asked.push(jsHeap)
+      return { columns: columns([{ frames: [KEEP], old: 1 }]) }
+    },
+  }
+  const endObserving = observeMajorGc()
+  const feed = new SiteFeed(source, (problem) => assert.fail(String(problem)))
+  const until = async (count: number) => {
+    while (asked.length < count) await wait(20)
+  }
+  await until(4)
+  assert.deepEqual(asked.slice(0, 4), [true, false, false, false])
+  const kept = Array.from({ length: 500_000 }, (_, i) => ({ i }))
+  await until(6)
+  feed.stop()
+  endObserving()
+  assert.equal(kept.length, 500_000)
+  assert.ok(asked.slice(4).includes(true))
 })

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
@@ -58,6 +58,31 @@ test('while a run goes on the file follows it, for it may be ended by a signal',
     await wait(50)
     await file.snapshot()
   }
+})
+
+test('who asks for what lives gets that, and the file has all of it, unless it would say the same again', async (t) => {
+  const path = join(temporaryFolder(t), 'profile.pb.gz')
+  const [whole, live] = [profileOf(1), profileOf(2)]
+  const asked: unknown[] = []
+  const source = {
+    snapshot: async ({ onlyLive, since }: { onlyLive?: boolean; since?: unknown } = {}) => {
+      if (!onlyLive) asked.push(since)
+      return onlyLive ? live : whole
+    },
+    jsHeapMs: 0,
+  }
+  const file = new ProfileFile(path, source, unexpected)
+  assert.equal(await file.snapshot({ onlyLive: true }), live)
+  while (!existsSync(path)) await wait(1)
+  assert.deepEqual(readFileSync(path), whole.toPprof())
+  const written = statSync(path).ino
+  while (asked.length < 3) {
+    await wait(20)
+    assert.equal(await file.snapshot({ onlyLive: true }), live)
+  }
+  assert.deepEqual(asked, [undefined, whole, whole])
+  file.writeSync()
+  assert.equal(statSync(path).ino, written, 'it was written again')
 })
 
 test('without a snapshot there is no profile, and that of an earlier run is gone', (t) => {
