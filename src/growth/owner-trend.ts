@@ -146,12 +146,14 @@ function reachingBack(series: Series, origin: number): number {
 
 function describe(
   owner: Owner,
-  { kind, points, mayBeWarmUp }: Answer,
+  { kind: told, points, mayBeWarmUp }: Answer,
   series: OwnerTrend['series'],
   missing: string,
 ): OwnerTrend {
   const { t, v } = points
   const { slope, low, high } = slopeOf(points)
+  // A rate that may as well be 0 accuses nobody, whatever the least squares say of a few scattered points.
+  const kind = told === 'leak' && low <= 0 ? 'unknown' : told
   return {
     owner,
     kind,
@@ -160,7 +162,7 @@ function describe(
     to: v.at(-1) ?? 0,
     windowMs: t.length > 0 ? t.at(-1)! - t[0]! : 0,
     series,
-    ...(mayBeWarmUp !== undefined && { mayBeWarmUp }),
+    ...(kind === 'leak' && mayBeWarmUp !== undefined && { mayBeWarmUp }),
     ...(kind === 'unknown' && { missing }),
   }
 }

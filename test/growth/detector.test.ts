@@ -267,6 +267,27 @@ test('the rate of a leak is not diluted by the quiet time before it', () => {
   assert.ok(low > 0.29 * MIB * HOUR && high < 0.31 * MIB * HOUR, `${low / MIB / HOUR} to ${high / MIB / HOUR} MiB/s`)
 })
 
+test('a rate whose own interval covers 0 accuses nobody', () => {
+  const detector = new Detector()
+  // What survived major GCs, MiB by the second: two steps and little between them, in 21 s.
+  const floors = new Map([
+    [9, 20],
+    [10, 28],
+    [11, 29],
+    [21, 48],
+    [24, 47.5],
+    [30, 63.5],
+  ])
+  for (let second = 0; second <= 30; second++) {
+    const reading = readingAt(second, { 'js-heap': 30 + 2 * second })
+    const floor = floors.get(second)
+    if (floor !== undefined) reading.majorGc = { count: 1, usedAfter: floor * MIB }
+    detector.add(reading)
+    const heap = detector.trends().find(({ owner }) => owner === 'js-heap')!
+    if (heap.kind === 'leak') assert.ok(heap.growth!.low > 0, `at ${second} s ${heap.growth!.low} bytes an hour`)
+  }
+})
+
 test('a leak that stopped is no leak any more', () => {
   const { noise } = random(9)
   const curve = service(noise(0.3, 1))
