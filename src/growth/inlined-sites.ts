@@ -18,7 +18,7 @@ export interface FollowedSite {
 }
 
 /** Of the last bytes of a site: where it has so many, it has stopped. Not all of them, as samples come and go. */
-const NEARLY_ALL = 0.9
+const NEARLY_ALL = 0.95
 /** Of the caller's growth, or of its rate: less is none. */
 const LITTLE = 0.25
 /** Standard errors by which both must have grown, one before and one after. */
