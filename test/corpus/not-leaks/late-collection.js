@@ -17,6 +17,6 @@ run({
     recent.push({ picture: own(48 * 1024), labels: Array.from({ length: 100 }, (_, n) => `label ${n} of ${i}`) })
     if (recent.length > 2 * PER_SECOND) recent.shift()
   },
-  // What V8 frees late the allocator may keep.
-  truth: noLeak('steady', 'warm-up', 'retention'),
+  // What V8 frees late the allocator may keep. And before old space was collected a few times nobody can know what will be left.
+  truth: noLeak('steady', 'warm-up', 'retention', 'unknown'),
 })
