@@ -471,7 +471,8 @@ bool WriteStacks(const State& state, bool only_live, ProfileSnapshot& out) noexc
     const auto length = static_cast<size_t>(row.frames);
     to.first = static_cast<double>(out.stack.size());
     uint32_t* frames = length > 0 ? out.stack.Append(length) : nullptr;
-    if (frames != nullptr) std::memcpy(frames, stacks.data() + static_cast<size_t>(row.first), length * sizeof(uint32_t));
+    if (frames != nullptr)
+      std::memcpy(frames, stacks.data() + static_cast<size_t>(row.first), length * sizeof(uint32_t));
     if (length > 0 && frames == nullptr) return false;
   }
   out.traces.Shrink(out.traces.size() - kept);
@@ -580,7 +581,8 @@ int Collector::Snapshot(double old_ms, bool only_live, ProfileSnapshot& out) noe
   if (!state.names.Update(state.store.Frames(), state.modules)) return ENOMEM;
   out.seconds = static_cast<double>(SessionClockNanos() - g_sampling.started_nanos.load()) / 1e9;
   out.interval = g_sampling.interval.load();
-  const bool written = WriteModules(state, out) && WriteTraces(state, old_ms, only_live, out) && WriteFrames(state, out);
+  const bool written =
+      WriteModules(state, out) && WriteTraces(state, old_ms, only_live, out) && WriteFrames(state, out);
   return written ? 0 : ENOMEM;
 }
 
