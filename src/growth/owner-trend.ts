@@ -26,8 +26,8 @@ export interface OwnerTrend {
   /** What `from`, `to` and `growth` are of. */
   series: 'resident' | 'resident, of other isolates' | 'used after major GC' | 'live at its sites' | 'between bursts'
   /**
-   * Only for `leak`: no window shorter than a third of the time seen shows it by itself, so it may yet be a warm-up. One
-   * that takes longer than about twice the window is a straight line, and no test can know.
+   * Only for `leak`: no window shorter than a quarter of the time seen shows it by itself, or a longer one bends, so it may yet be a
+   * warm-up. One that takes longer than about twice the window is a straight line, and no test can know.
    */
   mayBeWarmUp?: boolean
   /** Only for `retention` that does not go on growing: what stayed free. */

@@ -1,6 +1,7 @@
 'use strict'
 // A quarter of a MiB a second, under traffic whose bursts are a hundred times that.
 
+const { EventEmitter } = require('node:events')
 const { keeps, run } = require('../support/program.js')
 const { makeGarbage } = require('../support/garbage.js')
 const { seeded } = require('../support/random.js')
@@ -8,6 +9,7 @@ const { leak } = require('../support/truth.js')
 
 const next = seeded(10)
 const RECORD = 8 * 1024
+const bus = new EventEmitter()
 const journal = []
 let burst = []
 let burstEnds = 0
@@ -27,12 +29,16 @@ function traffic(i) {
   nextBurst = i + 80 + next(200)
 }
 
+bus.on('record', appendRecord)
+bus.on('tick', traffic)
+
 run({
-  seconds: 100,
+  // One sample in 512 KiB is taken: fewer than seventy of them have to tell the leak from everything else.
+  seconds: 140,
   perSecond: 32,
   work(i) {
-    appendRecord()
-    traffic(i)
+    bus.emit('record')
+    bus.emit('tick', i)
     makeGarbage(next)
   },
   truth: leak([{ owner: 'array-buffers', site: { function: 'appendRecord' } }]),
