@@ -1,6 +1,6 @@
 /** Runs one program of the corpus under `tidemark run`, and judges what tidemark said of it. */
 
-import { spawn, spawnSync } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, readdirSync, realpathSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -82,6 +82,3 @@ export async function inTurns<T, R>(tasks: T[], atOnce: number, run: (task: T) =
   await Promise.all(Array.from({ length: atOnce }, runSome))
   return results
 }
-
-/** Where the suite runs on several Nodes, the one that people have on their PATH is enough: these take a minute. */
-export const isMainNode = spawnSync('node', ['--version'], { encoding: 'utf8' }).stdout?.trim() === process.version
