@@ -21,9 +21,12 @@ iovec At(uint64_t address, size_t size) noexcept {
 ProcessMemory::ProcessMemory(pid_t pid) noexcept : pid_(pid == 0 ? getpid() : pid), is_own_(pid_ == getpid()) {
   // An address that no process maps: EFAULT is the kernel's yes, everything else its no.
   char byte;
-  const iovec to = {&byte, 1};
-  const iovec from = At(0, 1);
-  if (process_vm_readv(pid_, &to, 1, &from, 1, 0) >= 0 || errno == EFAULT) return;
+  const iovec nowhere = At(0, 1);
+  const auto may_copy = [&] { return Copy(&nowhere, 1, {&byte, 1}) >= 0 || errno == EFAULT; };
+  if (may_copy()) return;
+  // A sandbox may forbid the one of the two calls, or both.
+  is_own_ = false;
+  if (may_copy()) return;
   const int refused = errno;
   mem_ = OpenProc(ProcPath(pid, "mem"));
   if (!mem_) error_ = refused;
