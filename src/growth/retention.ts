@@ -16,6 +16,9 @@ import { Series } from './series.js'
 const WORTH_SAYING_BYTES = 32 * 2 ** 20
 const WORTH_SAYING_SHARE = 0.25
 
+/** Of that: what does not make retention even where it grows. */
+const LITTLE = 0.5
+
 /** Free memory, bytes, that is worth a word in a process of `rss` bytes. */
 export function worthSaying(rss: number): number {
   return Math.max(WORTH_SAYING_BYTES, WORTH_SAYING_SHARE * rss)
@@ -64,6 +67,8 @@ export function withRetention(trends: OwnerTrend[], all: OwnerTrend, held: Held 
 
 function judged(free: OwnerTrend, trends: OwnerTrend[], all: OwnerTrend, held: Held | null, rss: number): OwnerTrend {
   const piling = free.kind === 'leak' ? pilingUp(free, trends) : (highWater(all, trends) ?? stock(free, all, rss))
+  // Whatever little free memory does, it is the allocator's working stock.
+  if (piling.to < LITTLE * worthSaying(rss)) return { ...settled(piling), kind: 'steady' }
   if (piling.kind === 'retention' || held === null || held.bytes < worthSaying(rss)) return piling
   const bigger = trends.find(
     ({ owner, kind, from, to }) => owner !== free.owner && kind === 'unknown' && to - from > held.bytes,
@@ -108,7 +113,7 @@ function highWater(all: OwnerTrend, trends: OwnerTrend[]): OwnerTrend | undefine
   }
 }
 
-/** What is freed and used again is nobody's growth: little of it, or as much as comes and goes in all that the allocator holds. */
+/** What is freed and used again is nobody's growth: not much of it, or as much as comes and goes in all that the allocator holds. */
 function stock(free: OwnerTrend, all: OwnerTrend, rss: number): OwnerTrend {
   if (free.kind !== 'unknown') return free
   const exchanged = all.kind === 'steady' || all.kind === 'warm-up'

@@ -137,6 +137,11 @@ test('a little free memory that comes and goes does not keep a service from bein
   for (const seconds of [30, 60, 120]) assert.deepEqual(kinds(run({ seconds, owners: restless })), ['steady'])
 })
 
+test('a few MiB more of free memory are no retention, even in a straight line', () => {
+  const verdict = run({ seconds: 60, owners: (s) => ({ malloc: 10, 'js-heap': 50, 'malloc-free': 1 + 0.12 * s }) })
+  assert.deepEqual(kinds(verdict), ['steady'])
+})
+
 test('a leak whose blocks come from what was free is no retention', () => {
   const verdict = run({ seconds: 60, owners: (s) => ({ malloc: 10 + 2 * s, 'malloc-free': 20 + 10 * (s % 2) }) })
   assert.deepEqual(kinds(verdict), ['leak', 'malloc leak'])
