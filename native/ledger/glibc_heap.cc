@@ -1,6 +1,7 @@
 #include "ledger/glibc_heap.h"
 
 #include <algorithm>
+#include <cstring>
 
 namespace tidemark {
 namespace {
@@ -111,7 +112,11 @@ class HeapWalk {
         sums_.live += pages_.Bytes(chunk, end_);
         return {end_, true};
       }
-      if (!IsSize(size, end_ - chunk)) return {chunk, false};
+      if (!IsSize(size, end_ - chunk)) {
+        if (open_ || !HasGrown(size, chunk)) return {chunk, false};
+        Count(chunk, end_, true);
+        return {end_, true};
+      }
       const uint64_t next = chunk + SizeOf(size);
       if (next + kHeader > end_) return Top(chunk, end_);
       const uint64_t fetches = words_.fetches();
@@ -135,6 +140,12 @@ class HeapWalk {
   bool IsFast(uint64_t chunk) noexcept {
     while (next_fast_ != fast_.end() && *next_fast_ < chunk) next_fast_++;
     return next_fast_ != fast_.end() && *next_fast_ == chunk;
+  }
+
+  // Whether this is the last chunk of a heap that has grown since its end was read: what is behind was not looked at.
+  bool HasGrown(uint64_t size, uint64_t chunk) const noexcept {
+    constexpr uint64_t kNear = uint64_t{4} << 20;
+    return end_ - chunk <= kNear && IsSize(size, kNear + kArenaHeapBytes);
   }
 
   void Count(uint64_t chunk, uint64_t next, bool in_use) noexcept {
@@ -231,12 +242,16 @@ class PageHeaders {
   PageHeaders(PageSource& source, const ResidentPages& pages, uint64_t end) noexcept
       : source_(source), pages_(pages), end_(end) {}
 
-  // Of the resident page `page`; asked for in order of address. False where it can no longer be read.
-  bool Read(uint64_t page, Header& header) noexcept {
+  // Bytes of a page's front that are read.
+  static constexpr uint64_t kFront = 256;
+
+  // The words at `offset` of the resident page `page`; asked for in order of address. False where it can no longer be
+  // read.
+  bool Read(uint64_t page, uint64_t offset, Header& header) noexcept {
     while (next_ < count_ && addresses_[next_] < page) next_++;
     if (next_ == count_ && !Fetch(page)) return false;
     if (addresses_[next_] != page) return false;
-    header = headers_[next_];
+    std::memcpy(&header, fronts_[next_] + offset, sizeof header);
     return true;
   }
 
@@ -248,14 +263,14 @@ class PageHeaders {
   }
 
  private:
-  static constexpr size_t kMost = 128;
+  static constexpr size_t kMost = 64;
 
   bool Fetch(uint64_t page) noexcept {
     size_t wanted = 0;
     for (uint64_t at = page; wanted < ahead_ && (at = pages_.NextResident(at, end_)) < end_; at += PageSize()) {
       addresses_[wanted++] = at;
     }
-    count_ = source_.ReadEach(addresses_, wanted, sizeof(Header), headers_);
+    count_ = source_.ReadEach(addresses_, wanted, kFront, fronts_);
     next_ = 0;
     ahead_ = std::min(ahead_ * 4, kMost);
     return count_ > 0;
@@ -265,7 +280,7 @@ class PageHeaders {
   const ResidentPages& pages_;
   uint64_t end_;
   uint64_t addresses_[kMost];
-  Header headers_[kMost];
+  char fronts_[kMost][kFront];
   size_t count_ = 0;
   size_t next_ = 0;
   size_t ahead_ = 1;
@@ -313,10 +328,13 @@ bool ReadArenaHeap(WordReader& words, uint64_t start, uint64_t limit, ArenaHeap&
   if (arena < kArenaHeapBytes || offset < 24 || offset > 64 || !is_heap(previous)) return false;
   if (size == 0 || size > limit - start || size % page != 0) return false;
   const uint64_t end = start + size;
-  for (uint64_t chunk = start + 32; chunk < std::min(start + page, end); chunk += 16) {
-    if (IsChain(words, chunk, end)) {
-      heap = {arena, chunk, end};
-      return true;
+  // Threads allocate meanwhile: a chain that breaks is looked for anew, as whatever else it is it is an arena's heap.
+  for (int tries = 0; tries < 3; tries++, words.Forget()) {
+    for (uint64_t chunk = start + 32; chunk < std::min(start + page, end); chunk += 16) {
+      if (IsChain(words, chunk, end)) {
+        heap = {arena, chunk, end};
+        return true;
+      }
     }
   }
   return false;
@@ -336,11 +354,17 @@ void WalkAnonymous(PageSource& source, WordReader& words, const ResidentPages& p
   PageHeaders headers(source, pages, end);
   uint64_t boundary = start;  // where what came before has ended
   for (uint64_t at = start; (at = pages.NextResident(at, end)) < end;) {
-    PageHeaders::Header header;
-    if (headers.Read(at, header)) {
+    PageHeaders::Header first;
+    if (headers.Read(at, 0, first)) {
+      PageHeaders::Header header = first;
       uint64_t chunk = at;
       bool is_block = IsMappedBlock(header, chunk, at, end);
-      // An aligned block begins deeper inside the page, as far as its alignment says.
+      // An aligned block begins deeper inside the page, as far as its alignment says. Up to some it is looked for in
+      // every page: where the front of a mapping comes and goes, what came before has no end that is known.
+      for (uint64_t align = 64; !is_block && align <= PageHeaders::kFront; align *= 2) {
+        chunk = at + align - kHeader;
+        is_block = headers.Read(at, align - kHeader, header) && IsMappedBlock(header, chunk, at, end);
+      }
       for (uint64_t align = 64; !is_block && at == pages.NextResident(boundary, end) && align <= page; align *= 2) {
         chunk = at + align - kHeader;
         is_block = words.Read(chunk, header.previous) && words.Read(chunk + 8, header.size) &&
@@ -356,7 +380,7 @@ void WalkAnonymous(PageSource& source, WordReader& words, const ResidentPages& p
         headers.Skip();
         continue;
       }
-      if ((header.size & kFlags) == kPreviousInUse && header.previous == 0 && IsChain(words, at, end)) {
+      if ((first.size & kFlags) == kPreviousInUse && first.previous == 0 && IsChain(words, at, end)) {
         at = boundary = HeapWalk(words, pages, fast, end, true, sums.heaps).From(at);
         headers.Skip();
         continue;

@@ -90,6 +90,17 @@ TEST_F(GlibcHeap, EndsAtTheFencepostsOfAFullHeap) {
   EXPECT_EQ(sums.live, 4 * kPage);
 }
 
+// The brk heap goes on growing while it is walked: its last chunk then ends behind what was looked at.
+TEST_F(GlibcHeap, AChunkThatEndsBehindAHeapThatGrewIsNotLost) {
+  Image heap(0x10000000, 64 * kPage);
+  uint64_t at = heap.start();
+  for (int i = 0; i < 50; i++) at = heap.Chunk(at, 0x1000);
+  heap.Chunk(at, heap.end() - at + 0x21000);
+  const HeapSums sums = Walk(heap, heap.start(), heap.end());
+  EXPECT_EQ(sums.lost, 0u);
+  EXPECT_EQ(sums.live, 64 * kPage);
+}
+
 TEST_F(GlibcHeap, GoesOnBehindWhatMakesNoSenseAndSaysHowMuchThatIs) {
   Image heap(0x10000000, 256 * kPage);
   uint64_t at = heap.start();
@@ -230,6 +241,25 @@ TEST_F(GlibcHeap, FindsBlocksOfMemalignByWhatTheyLeaveInFront) {
     EXPECT_EQ(sums.blocks, 1u) << align;
     EXPECT_EQ(sums.blocks_virtual, 64 * kPage) << align;
     EXPECT_EQ(sums.other, 0u) << align;
+  }
+}
+
+// The first pages were another block's when the mapping was read, and are gone: what comes behind has to be found all
+// the same, or all of it would be taken for native code's own.
+TEST_F(GlibcHeap, FindsAlignedBlocksBehindWhatHasNoEndThatIsKnown) {
+  for (const uint64_t align : {64, 128, 256}) {
+    Image mapping(0x7f0000000000, 100 * kPage);
+    uint64_t at = mapping.start() + 4 * kPage;
+    for (int i = 0; i < 3; i++) {
+      const uint64_t chunk = at + align - 16;
+      mapping.Word(chunk, align - 16);
+      mapping.Word(chunk + 8, (32 * kPage - (align - 16)) | 2);
+      at += 32 * kPage;
+    }
+    const AnonymousSums sums = WalkMapping(mapping);
+    EXPECT_EQ(sums.blocks, 3u) << align;
+    EXPECT_EQ(sums.blocks_virtual, 96 * kPage) << align;
+    EXPECT_EQ(sums.other, 4 * kPage) << align;
   }
 }
 

@@ -78,18 +78,21 @@ class PoolWalk {
   // Row `i`, in place of what the light ledger counts of it. False: no memory.
   bool Walk(size_t i, Pool pool) noexcept {
     const MapsRow& row = table_.rows[i].map;
-    if (!pages_.Reset(row.start, row.end)) return false;
+    // An arena's heap may have grown since, into the reserve that is its own.
+    const uint64_t end =
+        pool == Pool::kArenaHeaps ? (row.end + kArenaHeapBytes - 1) / kArenaHeapBytes * kArenaHeapBytes : row.end;
+    if (!pages_.Reset(row.start, end)) return false;
     if (marker_.Mark(pages_)) return true;  // it has gone
     WordReader words(memory_, pages_);
     if (pool == Pool::kBrkHeap) return WalkBrkHeap(words);
     uint64_t at = row.start;
-    while (at % kArenaHeapBytes == 0 && at < row.end) {
+    while (at % kArenaHeapBytes == 0 && at < end) {
       ArenaHeap heap;
-      if (!ReadArenaHeap(words, at, row.end, heap)) break;
+      if (!ReadArenaHeap(words, at, end, heap)) break;
       if (!WalkArenaHeap(words, at, heap)) return false;
-      at = std::min(at + kArenaHeapBytes, row.end);
+      at = std::min(at + kArenaHeapBytes, end);
     }
-    if (at < row.end) WalkRest(words, i, at, pool);
+    if (at < end) WalkRest(words, i, at, pool);
     return true;
   }
 
