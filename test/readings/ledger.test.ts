@@ -1,10 +1,11 @@
 /** Whose memory it is, of processes whose contents are known; test/truth/ledger.test.ts has real workloads. */
 
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { test } from 'node:test'
 import { ledger, mappings } from 'tidemark'
 import { takeLightReading, takeReading } from '#dist/readings/take-reading'
-import { DIST, freeze, runNode, startNode } from './processes.js'
+import { DIST, freeze, runNode, start, startNode } from './processes.js'
 
 const MiB = 2 ** 20
 
@@ -68,4 +69,33 @@ test('a light reading carries on what a whole one found, and takes what came sin
   assert.equal(reading.owners['malloc-free'], whole.owners['malloc-free'])
   assert.ok(Math.abs(reading.owners.malloc! - whole.owners.malloc! - kept.length) < 4 * MiB)
   for (const owner of reading.carried!) assert.ok(reading.owners[owner]! >= 0, owner)
+})
+
+/** Threads whose arenas grow all the time, each by 2 MiB a second. */
+const GROWING = `
+import threading, time
+def grow():
+    kept = []
+    while True:
+        kept.append([bytes(3000) for _ in range(14)])
+        time.sleep(0.02)
+for _ in range(4):
+    threading.Thread(target=grow, daemon=True).start()
+time.sleep(1)
+print('ready', flush=True)
+time.sleep(60)
+`
+
+test('heaps that grow while they are walked stay malloc’s', {
+  skip: spawnSync('python3', ['--version']).status !== 0 && 'needs python3',
+}, async (t) => {
+  const subject = await start(t, 'python3', ['-c', GROWING])
+  const first = (await ledger({ pid: subject.pid })).owners
+  for (let i = 0; i < 60; i++) {
+    const { owners, rss, unexplained } = await ledger({ pid: subject.pid })
+    assert.ok(owners.mmap! <= first.mmap! + 2 * MiB, `look ${i}: mmap ${owners.mmap}, at first ${first.mmap}`)
+    assert.ok(owners.malloc! >= first.malloc!, `look ${i}: malloc ${owners.malloc}, at first ${first.malloc}`)
+    assert.ok(Math.abs(unexplained) <= Math.max(MiB, 0.02 * rss), `look ${i}: ${unexplained} of ${rss}`)
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
 })
