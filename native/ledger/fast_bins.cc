@@ -59,9 +59,10 @@ bool FastBins::ReadWord(uint64_t address, uint64_t& word) noexcept {
   if (lines_.data() == nullptr || address % sizeof word != 0 || line == 0) return false;
   if (held_[slot] != line) {
     if (++copies_ > kMostCopies) return false;
-    held_[slot] = source_.IsResident(line) && source_.Read(line, copy, kLine) == kLine ? line : 0;
-    if (held_[slot] == 0) return false;
+    held_[slot] = line;
+    readable_[slot] = source_.IsResident(line) && source_.Read(line, copy, kLine) == kLine;
   }
+  if (!readable_[slot]) return false;
   std::memcpy(&word, copy + (address - line), sizeof word);
   return true;
 }

@@ -51,6 +51,7 @@ class FastBins {
   MappedArray<uint64_t> chunks_;
   Scratch lines_{kLine * kLines};
   uint64_t held_[kLines] = {};
+  bool readable_[kLines] = {};  // asked once a line: libc's data has pages that nobody has touched, of 512 words each
   size_t copies_ = 0;
 };
 

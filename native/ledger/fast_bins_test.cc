@@ -68,6 +68,14 @@ TEST(FastBins, OfTheMainArenaAreFoundByTheTopOfTheHeap) {
   EXPECT_EQ(Count(found), 100u);
 }
 
+TEST(FastBins, APageThatIsNotThereIsAskedForOnce) {
+  Image image(kStart, 64 * kPage);
+  image.TakeOut(kStart, kStart + 8 * kPage);
+  FastBins bins(image);
+  bins.AddMainArena(kStart, kStart + 8 * kPage, kStart + 16 * kPage, image.end());
+  EXPECT_EQ(image.asked, 8);
+}
+
 TEST(FastBins, ListsThatGoRoundOrNowhereComeToAnEnd) {
   std::mt19937_64 random(3);
   Image image(kStart, 16 * kPage);

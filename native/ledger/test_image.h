@@ -55,10 +55,12 @@ class Image final : public PageSource {
     return count;
   }
   bool IsResident(uint64_t address) noexcept override {
+    asked++;
     return address >= start_ && address < end() && resident_[(address - start_) / kImagePage];
   }
 
   bool touched_absent = false;  // a read of a page that is not there would make the process larger
+  int asked = 0;               // whether a page is there: a system call in the real process
 
  private:
   uint64_t start_;
