@@ -30,13 +30,17 @@ export function allocatorRemedy(heldBytes: number, allocator: AllocatorReading |
     return `The allocator keeps ${held} that the program has freed. Which one it is was not seen: glibc's gives it back as it is freed with MALLOC_TRIM_THRESHOLD_=131072 and MALLOC_MMAP_THRESHOLD_=131072 in its environment.`
   }
   const { name, free, trimmable, inThreadArenas } = allocator
-  const said = [`${name} keeps ${held} that the program has freed${trimWords(trimmable)}.`, SETTINGS[name]]
+  // What was free all the time is less than what is free now; what lies between bursts, in one of them, is more.
+  const now = Math.abs(free - heldBytes) < WORTH_TRIMMING_BYTES ? '' : `, with ${formatBytes(free)} free now`
+  const said = [`${name} keeps ${held} that the program has freed${now}${trimWords(trimmable)}.`, SETTINGS[name]]
   if (name === 'glibc' && inThreadArenas >= MOST * free) {
     said.push(
-      `${formatBytes(inThreadArenas)} of it lie in arenas of threads, whose tops are never trimmed: MALLOC_ARENA_MAX=2 makes threads share arenas.`,
+      `${formatBytes(inThreadArenas)} of what is free lie in arenas of threads, whose tops are never trimmed: MALLOC_ARENA_MAX=2 makes threads share arenas.`,
     )
   } else if (trimmable < MOST * free) {
-    said.push('Most of it lies in pieces between blocks in use, where only an allocator that packs better saves it.')
+    said.push(
+      'Most of what is free lies in pieces between blocks in use, where only an allocator that packs better saves it.',
+    )
   }
   return said.join(' ')
 }

@@ -33,6 +33,9 @@ interface Shown extends Judgement {
   points: Points | undefined
 }
 
+/** Times the shortest window that shows a leak. */
+const LONG = 4
+
 /** The windows of the latest answer: one is judged anew only when it has a new point, so that looking is cheap. */
 const lately = new WeakMap<Series, Shown[]>()
 
@@ -74,9 +77,13 @@ export function answerFrom({ series, origin, beginning, now, error, variances }:
   const points = pointsOf(about)
   for (const shown of [...tested, whole]) if (shown !== tested[0] && shown !== about) shown.points = undefined
   lately.set(series, [...tested, whole])
+  // Whatever fills up is a straight line for a while: a leak is certain once it has gone on for four times as long as it
+  // took to show itself. A window that begins in the quiet before the growth does not count as having seen it for so long.
   const isStraight = (leak: Shown) =>
-    !tested.some(({ start, bending }) => bending && start <= leak.start && now - start < 4 * (now - leak.start))
-  const mayBeWarmUp = !leaks.some((leak) => now - leak.start < now / 4 && isStraight(leak))
+    !tested.some(({ start, bending }) => bending && start <= leak.start && now - start < LONG * (now - leak.start))
+  const goesOn = (leak: Shown) =>
+    leaks.some(({ start, throughout }) => throughout && now - start >= LONG * (now - leak.start))
+  const mayBeWarmUp = !leaks.some((leak) => isStraight(leak) && goesOn(leak))
   return { kind: told?.kind ?? 'unknown', points, ...(leaks.length > 0 && { mayBeWarmUp }) }
 }
 

@@ -30,29 +30,30 @@ function weight(trend: CauseTrend): number {
   return trend.held?.bytes ?? trend.to - trend.from
 }
 
-/** Bytes per ms over the window; for a warm-up the Theil–Sen slope is no measure, as it is that of the settled part. */
+/** Bytes per hour over the window; for a warm-up the Theil–Sen slope is no measure, as it is that of the settled part. */
 function pace({ from, to, windowMs }: OwnerTrend): number {
-  return windowMs > 0 ? (to - from) / windowMs : 0
+  return windowMs > 0 ? ((to - from) / windowMs) * HOUR : 0
 }
 
 const BY_PRODUCT = 0.05
 
 /**
  * Bookkeeping grows with what it keeps: V8's marking structures, in malloc, grow by 1 % of the JS heap. Naming them as
- * a cause would send people after the wrong owner, so growth below 5 % of the largest waits until that one is settled.
+ * a cause would send people after the wrong owner, so growth below 5 % of the largest waits until that one is settled. What has
+ * settled explains nothing that goes on growing; and for pages of files nothing is kept in the process.
  */
 export function withoutByProducts(trends: OwnerTrend[]): OwnerTrend[] {
-  const moving = trends.filter(({ kind, held }) => kind !== 'steady' && !held)
-  const leader = moving.reduce<OwnerTrend | undefined>((a, b) => (a && pace(a) >= pace(b) ? a : b), undefined)
-  return trends.map((trend) =>
-    leader && isCause(trend) && !trend.held && pace(trend) < BY_PRODUCT * pace(leader)
-      ? {
-          ...trend,
-          kind: 'unknown',
-          missing: `grows, but by less than 5 % of what ${leader.owner} does, and perhaps with it`,
-        }
-      : trend,
-  )
+  const moving = trends.filter(({ owner, kind, held }) => kind !== 'steady' && !held && owner !== 'file')
+  const fastest = (among: OwnerTrend[]) =>
+    among.reduce<OwnerTrend | undefined>((a, b) => (a && pace(a) >= pace(b) ? a : b), undefined)
+  const all = fastest(moving)
+  const going = fastest(moving.filter(({ kind }) => kind !== 'warm-up'))
+  return trends.map((trend) => {
+    const leader = trend.kind === 'warm-up' ? all : going
+    if (!leader || !isCause(trend) || trend.held || pace(trend) >= BY_PRODUCT * pace(leader)) return trend
+    const missing = `grows, but by less than 5 % of what ${leader.owner} does, and perhaps with it`
+    return { ...trend, kind: 'unknown', missing }
+  })
 }
 
 /** ms until `limit` is met at the rate of all leaks together; null where there is none. */

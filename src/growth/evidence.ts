@@ -48,11 +48,19 @@ function growthWords({ owner, kind, growth, from, to, windowMs, series, mayBeWar
   const [rate, low, high] = [like, growth.low, growth.high].map((value) => formatRate(value, { like }))
   const grew = `${nameOf(owner, series)} ${formatBytes(from)} → ${formatBytes(to)} in ${formatDuration(windowMs)}`
   if (kind === 'warm-up') return `${grew}, then settled`
-  const caveat = mayBeWarmUp
-    ? `: a leak, unless the program is still warming up (seen ${formatDuration(seen.elapsedMs)})`
-    : ''
+  const caveat = mayBeWarmUp ? `: a leak, unless ${otherwise(windowMs, seen.elapsedMs)}` : ''
   return `${grew}, ${rate} (95 %: ${low} to ${high})${caveat}`
 }
+
+/** What growth may be that has been seen for a while only. Where it began late, the time seen before says nothing of it. */
+function otherwise(windowMs: number, elapsedMs: number): string {
+  return windowMs < LATE * elapsedMs
+    ? `it is work that comes to an end (${formatDuration(windowMs)} of ${formatDuration(elapsedMs)} seen)`
+    : `the program is still warming up (seen ${formatDuration(elapsedMs)})`
+}
+
+/** Of the time seen: growth of a shorter time began late. */
+const LATE = 0.25
 
 const MOST_SITE_SENTENCES = 3
 
@@ -68,7 +76,9 @@ function namedSites(growing: GrowingSite[], trends: OwnerTrend[]): string[] {
 function flat(trends: OwnerTrend[]): string[] {
   const level = trends.filter(({ kind, to }) => kind === 'steady' && to >= TRIVIAL_BYTES).sort((a, b) => b.to - a.to)
   return level.slice(0, 3).map(({ owner, from, to, windowMs, growth, series }) => {
-    const at = `${nameOf(owner, series)} level: ${formatBytes(from)} → ${formatBytes(to)} in ${formatDuration(windowMs)}`
+    const stock = growth !== null && growth.low > 0 && to - from >= TRIVIAL_BYTES
+    const what = stock ? "no more than an allocator's working stock" : 'level'
+    const at = `${nameOf(owner, series)} ${what}: ${formatBytes(from)} → ${formatBytes(to)} in ${formatDuration(windowMs)}`
     if (!growth) return at
     const like = Math.max(Math.abs(growth.low), Math.abs(growth.high))
     return `${at} (95 %: ${formatRate(growth.low, { like })} to ${formatRate(growth.high, { like })})`

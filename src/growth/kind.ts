@@ -36,6 +36,8 @@ export function deadZone(spanMs: number, bytes: number): number {
 
 export interface Judgement {
   kind: WindowKind
+  /** It grew in the first half already. */
+  throughout: boolean
   /** It grew in the first half, and clearly less in the second. */
   slowing: boolean
   /** It grew in the first half, and at least a little less in the second: too little to be no leak, enough to doubt it. */
@@ -43,6 +45,8 @@ export interface Judgement {
   /** Slope over its standard error: how clearly the window is one rising line. */
   clarity: number
 }
+
+const NOTHING: Judgement = { kind: 'unknown', throughout: false, slowing: false, bending: false, clarity: 0 }
 
 /** Variances of the estimates at the ends of a window, in bytes squared, where values are estimated from samples. */
 export interface Sampling {
@@ -73,8 +77,8 @@ export function judge(
 ): Judgement {
   const n = t.length
   const spanMs = n > 0 ? t[n - 1]! - t[0]! : 0
-  if (n < 5 || spanMs <= 0) return { kind: 'unknown', slowing: false, bending: false, clarity: 0 }
-  if (highest(max) - lowest(v) < TRIVIAL_BYTES) return { kind: 'steady', slowing: false, bending: false, clarity: 0 }
+  if (n < 5 || spanMs <= 0) return NOTHING
+  if (highest(max) - lowest(v) < TRIVIAL_BYTES) return { ...NOTHING, kind: 'steady' }
 
   // Both halves keep the middle reading: with five major GCs each half has three.
   const middle = n >> 1
@@ -91,10 +95,12 @@ export function judge(
   const alarm = spanMs >= CURVE_MS && slopeConfidenceSequence(whole, alpha, TAU).low > dead
   // Of a straight line, too, the second half is less steep in one of two noisy windows: what matters is how much, beyond its error.
   const atLeast = second.slope + 0.7 * Math.sqrt(second.variance)
-  const slowing = first.slope > dead && atLeast < 0.7 * first.slope
-  const bending = first.slope > dead && second.slope < 0.9 * first.slope
+  const throughout = first.slope > dead
+  const slowing = throughout && atLeast < 0.7 * first.slope
+  const bending = throughout && second.slope < 0.9 * first.slope
+  const shape = { throughout, slowing, bending, clarity }
   if (alarm && second.slope >= dead && !slowing && rise > mattering(whole.deviation) && end > earlierMax)
-    return { kind: 'leak', slowing, bending, clarity }
+    return { kind: 'leak', ...shape }
 
   // Noise is taken from the second half: over the whole window the bend itself would pass for noise.
   const later = slopeInterval(second)
@@ -104,13 +110,12 @@ export function judge(
     // Nor may it go on growing for all that is known, by what would matter next to what it grew.
     later.high * laterMs < Math.max(TRIVIAL_BYTES, rise / 2) &&
     !(later.low > Math.max(dead, TRIVIAL_BYTES / laterMs))
-  if (spanMs >= CURVE_MS && rise > mattering(second.deviation) && settled)
-    return { kind: 'warm-up', slowing, bending, clarity }
+  if (spanMs >= CURVE_MS && rise > mattering(second.deviation) && settled) return { kind: 'warm-up', ...shape }
 
   // What clearly rises is not level, however much it goes up and down on its way.
   const { low, high } = slopeInterval(whole)
   const flat = low <= dead && high < Math.max(dead, mattering(whole.deviation) / spanMs)
-  return { kind: flat ? 'steady' : 'unknown', slowing, bending, clarity }
+  return { kind: flat ? 'steady' : 'unknown', ...shape }
 }
 
 /** A rise within the noise is none: five deviations of it. */

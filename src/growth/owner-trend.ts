@@ -84,8 +84,16 @@ export function ownerTrend(
   sparse: boolean,
 ): OwnerTrend {
   const tooFew = lacksReadings(resident, sparse)
-  if (owner !== 'js-heap' || tooFew) return residentTrend(owner, resident, now, sparse)
-  return heapTrend(resident, floors, now)
+  if (owner === 'js-heap' && !tooFew) return heapTrend(resident, floors, now)
+  const trend = residentTrend(owner, resident, now, sparse)
+  return owner === 'file' && trend.kind === 'leak' ? withoutPagesOfFiles(trend) : trend
+}
+
+/** The kernel takes clean pages back when memory is short, and reading through a large file brings more of them in for hours. */
+function withoutPagesOfFiles({ mayBeWarmUp: _, ...trend }: OwnerTrend): OwnerTrend {
+  const missing =
+    'grows, but pages of files are given back when memory is short: a leak only where more and more of them are mapped (`tidemark diff`)'
+  return { ...trend, kind: 'unknown', missing }
 }
 
 /** What resident bytes alone show. */

@@ -55,7 +55,7 @@ export function remedy(cause: Omit<Cause, 'remedy'>, around: Circumstances): str
   if (kind === 'retention') return allocatorRemedy(heldBytes ?? 0, around.allocator)
   const heap = owner === 'js-heap' ? heapLimitAdvice(around.limit, around.heapLimit, around.heapBytes) : ''
   if (kind === 'warm-up') return sentences(WARM_UP, heap)
-  const hint = threadsWords(owner, around) || hintOf(sites)
+  const hint = hintOf(sites) || threadsWords(owner, around)
   return sentences(siteWords(sites), hint || general(owner, around), cacheWords(around.caches(owner)), heap)
 }
 

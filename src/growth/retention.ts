@@ -16,8 +16,9 @@ import { Series } from './series.js'
 const WORTH_SAYING_BYTES = 32 * 2 ** 20
 const WORTH_SAYING_SHARE = 0.25
 
-/** Of that: what does not make retention even where it grows. */
+/** Of that, and in all: what does not make retention even where it grows. */
 const LITTLE = 0.5
+const LITTLE_BYTES = 64 * 2 ** 20
 
 /** Free memory, bytes, that is worth a word in a process of `rss` bytes. */
 export function worthSaying(rss: number): number {
@@ -46,7 +47,18 @@ export class LeastFree {
     const { t, max } = half.t.length < LOOKS_NEEDED ? this.#negated.since(0) : half
     if (t.length < LOOKS_NEEDED) return null
     const first = half.t.length < LOOKS_NEEDED ? t.length - LOOKS_NEEDED : 0
-    return { bytes: Math.min(this.#latest, -Math.max(...max.subarray(first))), ms: now - t[first]! }
+    const ms = now - t[first]!
+    // After a gap, the later half may be no more than a moment between two batches.
+    if (ms < SHORTEST_RUN_MS / 2) return null
+    const highest = Math.max(...max.subarray(first), this.#highestSince(t.at(-1)!))
+    return { bytes: Math.min(this.#latest, -highest), ms }
+  }
+
+  /** Points of a long time are far between, and tell of what came before the last of them only. */
+  #highestSince(from: number): number {
+    const { t, max } = this.#negated.since(from)
+    const last = t.at(-1) ?? from
+    return last > from ? Math.max(...max, this.#highestSince(last)) : Number.NEGATIVE_INFINITY
   }
 }
 
@@ -68,7 +80,7 @@ export function withRetention(trends: OwnerTrend[], all: OwnerTrend, held: Held 
 function judged(free: OwnerTrend, trends: OwnerTrend[], all: OwnerTrend, held: Held | null, rss: number): OwnerTrend {
   const piling = free.kind === 'leak' ? pilingUp(free, trends) : (highWater(all, trends) ?? stock(free, all, rss))
   // Whatever little free memory does, it is the allocator's working stock.
-  if (piling.to < LITTLE * worthSaying(rss)) return { ...settled(piling), kind: 'steady' }
+  if (piling.to < Math.min(LITTLE * worthSaying(rss), LITTLE_BYTES)) return { ...settled(piling), kind: 'steady' }
   if (piling.kind === 'retention' || held === null || held.bytes < worthSaying(rss)) return piling
   const bigger = trends.find(
     ({ owner, kind, from, to }) => owner !== free.owner && kind === 'unknown' && to - from > held.bytes,

@@ -4,7 +4,8 @@
  * A leak may begin at any time, so windows of 30, 60, 120 … s are tested, each beginning at a multiple of its length
  * and ending now (so 1 to 2 lengths long). The beginnings do not slide: a sliding window is a new test at each
  * reading, and spends a new chance of error each time. Scale k spends 1/2^(k+1) of the error, and of that its j-th beginning
- * 1/((j+1)(j+2)): both sum to one, so that looking for ever at every scale spends the error once.
+ * 1/((j+1)(j+2)): both sum to one, so that looking for ever at every scale spends the error once. Only while less than 40 s have
+ * been seen does the origin itself slide (leakOrigin); what that costs is in the simulation.
  */
 
 export interface Window {

@@ -4,6 +4,8 @@ import type { Owner } from '../owners.js'
 import type { OwnerTrend } from './owner-trend.js'
 import { type GrowingSite, isCache, regionsOf, together } from './sites.js'
 
+const HOUR = 3600e3
+
 /**
  * Sites that leak make a leak of an owner that is unknown, or that seems level and may as well grow as fast as they do: what
  * comes and goes elsewhere hides them in its bytes, while young memory is set aside from theirs. And where nothing but
@@ -34,7 +36,9 @@ function mayHide({ kind, growth }: OwnerTrend, leaks: GrowingSite[]): boolean {
 
 function leakOf(owner: Owner, leaks: GrowingSite[]): OwnerTrend {
   const { bytesPerHour, bytesPerHourError } = together(leaks)
-  const sum = (of: (site: GrowingSite) => number) => leaks.reduce((total, site) => total + of(site), 0)
+  // Each site's rate is that of its own window: all of them hold in the shortest, and in no longer one.
+  const windowMs = Math.min(...leaks.map(({ trend }) => trend.windowMs))
+  const to = leaks.reduce((total, { trend }) => total + trend.to, 0)
   return {
     owner,
     kind: 'leak',
@@ -43,9 +47,9 @@ function leakOf(owner: Owner, leaks: GrowingSite[]): OwnerTrend {
       low: bytesPerHour - 1.96 * bytesPerHourError,
       high: bytesPerHour + 1.96 * bytesPerHourError,
     },
-    from: sum(({ trend }) => trend.from),
-    to: sum(({ trend }) => trend.to),
-    windowMs: Math.max(...leaks.map(({ trend }) => trend.windowMs)),
+    from: Math.max(0, to - bytesPerHour * (windowMs / HOUR)),
+    to,
+    windowMs,
     series: 'live at its sites',
     mayBeWarmUp: leaks.every(({ trend }) => trend.mayBeWarmUp),
   }

@@ -218,6 +218,20 @@ test('the doubt of a leak lasts while the curve bends, and goes when it is strai
   )
 })
 
+test('growth that begins late keeps its doubt until it has gone on for several times as long as it took to show', () => {
+  const { noise } = random(39)
+  const curve = service(noise(0.3, 1))
+  const after = (seconds: number) =>
+    run(HOUR + seconds, { malloc: (t) => curve(t) + 2 * Math.max(0, t - HOUR) }).verdict()
+  assert.match(
+    after(60).evidence.join('\n'),
+    /: a leak, unless it is work that comes to an end \(\d+ s of 61 min seen\)$/m,
+  )
+  const later = after(600)
+  assert.deepEqual(kinds(later), ['malloc leak'])
+  assert.doesNotMatch(later.evidence.join('\n'), /unless/)
+})
+
 test('pages of 4 KiB and single wild readings are steady', () => {
   const { noise, uniform } = random(24)
   const small = noise(0.6, 2)
@@ -311,6 +325,35 @@ test('growth below 5 % of the largest is a by-product, not a cause', () => {
   const verdict = run(60, { 'array-buffers': (t) => 20 + 40 * t, malloc: (t) => 50 + 0.4 * t }).verdict()
   assert.deepEqual(kinds(verdict), ['array-buffers leak'])
   assert.match(verdict.evidence.join('\n'), /malloc unknown: grows, but by less than 5 %/)
+})
+
+test('what has settled hides no growth of another owner, however large it was', () => {
+  const { noise } = random(37)
+  const e = noise(0.3, 1)
+  const verdict = run(HOUR, {
+    'array-buffers': (t) => 600 * (1 - Math.exp(-t / 100)),
+    malloc: (t) => 50 + (20 * t) / HOUR + e(),
+  }).verdict()
+  assert.deepEqual(kinds(verdict), ['malloc leak', 'array-buffers warm-up'])
+})
+
+test('pages of files are no leak while more of them are read, hide none, and bring no limit nearer', () => {
+  const { noise } = random(38)
+  const e = noise(0.3, 0.5)
+  const limit = { bytes: 4096 * MIB, source: 'cgroup' as const, used: 1024 * MIB }
+  const reading = (grow: number) => {
+    const detector = new Detector()
+    for (let t = 0; t <= 600; t++) {
+      detector.add({ ...readingAt(t, { file: 40 + 2 * t, malloc: 50 + grow * t + e() }), limit })
+    }
+    return detector.verdict()
+  }
+  const alone = reading(0)
+  assert.deepEqual([alone.kind, kinds(alone), alone.limit!.reachedInMs], ['unknown', [], null])
+  assert.match(alone.evidence.join('\n'), /^file unknown: grows, but pages of files are given back/m)
+  const beside = reading(0.05)
+  assert.deepEqual(kinds(beside), ['malloc leak'])
+  assert.ok(beside.limit!.reachedInMs! > 10 * HOUR * 1000, 'at the rate of malloc alone')
 })
 
 test('less than 3 MiB in all is no cause, however regular', () => {

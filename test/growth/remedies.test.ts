@@ -28,15 +28,22 @@ test('of what glibc keeps the remedy says how much trim would give back, then se
 test('arenas are the remedy only where they hold most of it, and pieces only where trim cannot take them', () => {
   assert.match(
     allocatorRemedy(287 * MIB, glibc({ inThreadArenas: 212 * MIB, trimmable: 30 * MIB })),
-    /212 MiB of it lie in arenas of threads.*MALLOC_ARENA_MAX=2/,
+    /212 MiB of what is free lie in arenas of threads.*MALLOC_ARENA_MAX=2/,
   )
   assert.doesNotMatch(allocatorRemedy(287 * MIB, glibc({ inThreadArenas: 100 * MIB })), /MALLOC_ARENA_MAX/)
   assert.match(
     allocatorRemedy(287 * MIB, glibc({ trimmable: 60 * MIB })),
-    /Most of it lies in pieces between blocks in use/,
+    /Most of what is free lies in pieces between blocks in use/,
   )
   const unknown = allocatorRemedy(287 * MIB, glibc({ trimmable: Number.NaN }))
   assert.doesNotMatch(unknown, /trim would|in pieces/)
+})
+
+test('of what is free the remedy tells what stayed free from what is free now', () => {
+  assert.match(
+    allocatorRemedy(120 * MIB, glibc()),
+    /^glibc keeps 120 MiB that the program has freed, with 287 MiB free now; trim would give back 280 MiB/,
+  )
 })
 
 test('each allocator has settings of its own, and none of glibc’s where it is not glibc', () => {

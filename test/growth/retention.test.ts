@@ -142,6 +142,16 @@ test('a few MiB more of free memory are no retention, even in a straight line', 
   assert.deepEqual(kinds(verdict), ['steady'])
 })
 
+test('free memory that grows in a large process is its working stock up to 64 MiB, and is not called level', () => {
+  const grown = (mib: number) =>
+    run({ seconds: 60, owners: (s) => ({ malloc: 10, mmap: 2000, 'malloc-free': 1 + mib * (s / 60) }) })
+  const little = grown(50)
+  assert.deepEqual(kinds(little), ['steady'])
+  assert.match(little.evidence.join('\n'), /^malloc-free no more than an allocator's working stock: /m)
+  assert.doesNotMatch(little.evidence.join('\n'), /malloc-free level/)
+  assert.deepEqual(kinds(grown(80)), ['retention', 'malloc-free retention'])
+})
+
 test('a leak whose blocks come from what was free is no retention', () => {
   const verdict = run({ seconds: 60, owners: (s) => ({ malloc: 10 + 2 * s, 'malloc-free': 20 + 10 * (s % 2) }) })
   assert.deepEqual(kinds(verdict), ['leak', 'malloc leak'])
@@ -219,4 +229,24 @@ test('the least of the later half counts, however many looks there were, and non
   assert.ok(ms > 2600e3 - 64e3 && ms <= 2650e3, 'a coarse point is 64 s long')
   assert.equal(free.over(11_000e3), null)
   assert.equal(new LeastFree().over(60e3), null)
+})
+
+test('after a gap in the readings, a moment between two batches is not taken for the later half', () => {
+  const least = new LeastFree()
+  for (let second = 0; second <= 100; second++) least.add(second * 1000, 2 * MIB)
+  for (let second = 3700; second <= 3707; second++) {
+    least.add(second * 1000, 142 * MIB)
+    assert.ok((least.over(second * 1000)?.bytes ?? 0) <= 2 * MIB, `after ${second} s`)
+  }
+})
+
+test('what was needed a moment ago was not free all the time, however long one has been looking', () => {
+  const least = new LeastFree()
+  for (let second = 0; second <= 86_400; second++) least.add(second * 1000, 142 * MIB)
+  assert.equal(least.over(86_400_000)!.bytes, 142 * MIB)
+  least.add(86_401_000, 2 * MIB)
+  for (let second = 86_402; second < 86_500; second++) {
+    least.add(second * 1000, 142 * MIB)
+    assert.equal(least.over(second * 1000)!.bytes, 2 * MIB, `after ${second} s`)
+  }
 })

@@ -62,6 +62,22 @@ function run({ seconds = 120, defs, sites, owners }: Script): Detector {
   return detector
 }
 
+test('sites that began at different times are one leak with the numbers of one time', () => {
+  const verdict = run({
+    seconds: 600,
+    defs: [define(1, { owner: 'js-heap' }), define(2, { owner: 'js-heap' })],
+    sites: (s) => ({ 1: 20 + 0.2 * s, 2: 20 + 2 * Math.max(0, s - 500) }),
+    // Without major collections, it does not say itself whether it leaks.
+    owners: (s) => ({ 'js-heap': 100 + 0.4 * s + 4 * Math.max(0, s - 500), file: 40 }),
+  }).verdict()
+  assert.deepEqual([verdict.kind, verdict.causes.length], ['leak', 1])
+  const [, from, to, minutes] = /^js-heap \(live at its sites\) (\d+) MiB → (\d+) MiB in ([\d.]+) min/m
+    .exec(verdict.evidence.join('\n'))!
+    .map(Number)
+  const rate = verdict.causes[0]!.growth.bytesPerHour / MIB / 60
+  assert.ok(Math.abs((to! - from!) / (rate * minutes!) - 1) < 0.1, `${from} to ${to} in ${minutes} min`)
+})
+
 test('a leak names the sites that grow, fastest first, and none that is level or of another owner', () => {
   const verdict = run({
     defs: [define(1), define(2, { region: 'upload' }), define(3), define(4, { owner: 'js-heap' })],
