@@ -12,15 +12,18 @@ const AT_ONCE = 3
 
 async function main(): Promise<number> {
   const { values, positionals } = parseArgs({
-    options: { runs: { type: 'string', default: '1' } },
+    options: { runs: { type: 'string', default: '1' }, help: { type: 'boolean' } },
     allowPositionals: true,
+    strict: false,
   })
-  const runs = Number(values.runs)
+  const { help, ...rest } = values
+  const runs = Number(rest.runs)
   const all = programs()
-  const unknown = positionals.filter((name) => all.every((program) => program.name !== name))
-  if (unknown.length > 0 || !(Number.isInteger(runs) && runs > 0)) {
+  const unknown =
+    positionals.some((name) => all.every((program) => program.name !== name)) || Object.keys(rest).length > 1
+  if (help || unknown || !(Number.isInteger(runs) && runs > 0)) {
     console.error(`npm run corpus [-- NAME… --runs N], NAME being of: ${all.map(({ name }) => name).join(', ')}`)
-    return 2
+    return help ? 0 : 2
   }
   const chosen = all.filter(({ name }) => positionals.length === 0 || positionals.includes(name))
   const tasks = Array.from({ length: runs }, () => chosen).flat()

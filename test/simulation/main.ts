@@ -30,21 +30,25 @@ function parameters(): string {
 function main(args: string[]): void {
   const { values, positionals } = parseArgs({
     args,
-    options: { series: { type: 'string' }, only: { type: 'string', default: '' } },
+    options: { series: { type: 'string' }, only: { type: 'string', default: '' }, help: { type: 'boolean' } },
     allowPositionals: true,
+    strict: false,
   })
   const all: Record<string, Table> = { ...TABLES, days }
-  const series = values.series === undefined ? undefined : Number(values.series)
-  const unknown = positionals.filter((name) => !(name in all))
-  if (unknown.length > 0 || (series !== undefined && !(Number.isInteger(series) && series > 0))) {
+  const { only, help, ...rest } = values
+  const series = rest.series === undefined ? undefined : Number(rest.series)
+  const unknown = positionals.some((name) => !(name in all)) || Object.keys(rest).some((name) => name !== 'series')
+  const wrong =
+    unknown || typeof only !== 'string' || !(series === undefined || (Number.isInteger(series) && series > 0))
+  if (help || wrong) {
     console.error(
       `npm run simulate -- [TABLE…] [--series N] [--only NAME], TABLE being one of: ${Object.keys(all).join(', ')}`,
     )
-    process.exitCode = 2
+    process.exitCode = help ? 0 : 2
     return
   }
   const options: Options = {
-    only: values.only,
+    only: only as string,
     ...(series !== undefined && { series }),
     progress: (what) => process.stderr.write(`${what}\n`),
   }
