@@ -1,4 +1,4 @@
-import { EventEmitter, on } from 'node:events'
+import { EventEmitter } from 'node:events'
 import { TidemarkError } from '../errors.js'
 import { type ProfileSource, SiteFeed } from '../profile/site-feed.js'
 import { majorCollections, observeMajorGc } from '../readings/major-gc.js'
@@ -26,12 +26,14 @@ export interface WatchEvents {
   reading: [Reading]
   /** The verdict, whenever its kind or the set of its causes has changed. */
   growth: [Verdict]
-  /** A reading, or a snapshot of the profile, failed. A watch of this process goes on; of another one, it ends. Without a listener it is only counted. */
+  /** A reading, or a snapshot of the profile, failed. A watch of this process goes on; of another one, it ends. Nothing is thrown without a listener. */
   error: [TidemarkError]
 }
 
 const DEFAULT_INTERVAL_MS = 1000
 const MIN_INTERVAL_MS = 10
+/** Readings that wait for a slow `for await`: enough for one that writes them somewhere and is held up at times. */
+const MOST_WAITING = 16
 
 function checkInterval(intervalMs: number): number {
   if (!(Number.isFinite(intervalMs) && intervalMs >= MIN_INTERVAL_MS && intervalMs <= 0x7fffffff)) {
@@ -104,15 +106,32 @@ export class Watch implements AsyncIterable<Reading>, Disposable {
     this.stop()
   }
 
-  /** Readings from now on, until the watch ends. Throws what ended a watch of another process. */
+  /**
+   * Readings from now on, until the watch ends. A loop slower than the interval gets the latest 16 and misses those before.
+   * Throws what ended a watch of another process, and nothing else: what a watch survives is an `error` event only.
+   */
   async *[Symbol.asyncIterator](): AsyncIterator<Reading> {
-    if (this.#ended.signal.aborted) return
+    const waiting: Reading[] = []
+    let wake = () => {}
+    const add = (reading: Reading) => {
+      if (waiting.push(reading) > MOST_WAITING) waiting.shift()
+      wake()
+    }
+    const ended = this.#ended.signal
+    const end = () => wake()
+    // Not events.on(): it takes every 'error' for the end, and its queue has no bound.
+    this.#events.on('reading', add)
+    ended.addEventListener('abort', end)
     try {
-      for await (const [reading] of on(this.#events, 'reading', { signal: this.#ended.signal }))
-        yield reading as Reading
-    } catch (error) {
-      if (this.#failure !== null) throw this.#failure
-      if (!this.#ended.signal.aborted) throw error
+      while (!ended.aborted || this.#failure !== null) {
+        const reading = waiting.shift()
+        if (reading !== undefined) yield reading
+        else if (this.#failure !== null) throw this.#failure
+        else await new Promise<void>((resolve) => (wake = resolve))
+      }
+    } finally {
+      this.#events.off('reading', add)
+      ended.removeEventListener('abort', end)
     }
   }
 
