@@ -105,7 +105,7 @@ export async function takeWholeReading(options: TakeReadingOptions = {}): Promis
 
 /**
  * The same without the walk over malloc's memory: of that, what `before` found stands, a whole reading of the same process,
- * and what has changed since is taken for live.
+ * and what has come since is taken for live.
  */
 export async function takeLightReading(before: Reading, options: TakeReadingOptions = {}): Promise<Taken> {
   const numbers = await readLedgerNumbers(checkPid(options.pid), 'light')
@@ -152,31 +152,39 @@ function moveToArrayBuffers(owners: OwnerBytes, bytes: number): void {
   owners['array-buffers'] = (owners['array-buffers'] ?? 0) + bytes
 }
 
-/** Owners of what lies in malloc's memory or among its mappings, which only a walk tells apart. */
-const WALKED: Owner[] = ['malloc', 'malloc-free', 'array-buffers', 'mmap']
+/** Owners of what lies in malloc's memory or among its mappings, which only a walk tells apart; first what goes most easily. */
+const WALKED = ['malloc-free', 'malloc', 'array-buffers', 'mmap'] as const
 
 /** Divides the pool of `reading` as in `before`, and gives the owners for which that is no more than an assumption. */
 function carryOn({ owners, heap }: Reading, before: Reading): Owner[] {
   const pool = WALKED.reduce((total, owner) => total + (owners[owner] ?? 0), 0)
   const was = (owner: Owner) => before.owners[owner] ?? 0
-  const divide = (among: Owner[], bytes: number) => {
-    // What has come since is taken for live, and what went from what can go most easily.
-    let change = bytes - among.reduce((total, owner) => total + was(owner), 0)
-    for (const owner of among) {
-      owners[owner] = Math.max(0, was(owner) + change)
-      change = Math.min(0, was(owner) + change)
-    }
-  }
   // V8 goes on counting; where all that it counted was touched, so is what came since, and it changes places with what is free.
   const counted = before.heap?.arrayBuffers ?? Number.NaN
-  const buffers = was('array-buffers') + (heap?.arrayBuffers ?? Number.NaN) - counted
-  if (was('array-buffers') >= TOUCHED * counted && buffers >= 0 && buffers <= pool) {
-    owners['array-buffers'] = buffers
-    divide(['malloc-free', 'malloc', 'mmap'], pool - buffers)
-    return ['malloc', 'malloc-free', 'mmap']
+  const came = (heap?.arrayBuffers ?? Number.NaN) - counted
+  const buffers = was('array-buffers') + came
+  const known = was('array-buffers') >= TOUCHED * counted && buffers >= 0 && buffers <= pool
+  const parts = {
+    'malloc-free': was('malloc-free'),
+    malloc: was('malloc'),
+    'array-buffers': was('array-buffers'),
+    mmap: was('mmap'),
   }
-  divide(WALKED, pool)
-  return [...WALKED]
+  if (known) {
+    parts['array-buffers'] = buffers
+    parts['malloc-free'] += Math.max(0, -came)
+  }
+  // What else has come since is taken for live, and what went from what can go most easily.
+  let change = pool - WALKED.reduce((total, owner) => total + parts[owner], 0)
+  parts.malloc += Math.max(0, change)
+  const assumed = WALKED.filter((owner) => !known || owner !== 'array-buffers')
+  for (const owner of assumed) {
+    const left = parts[owner] + Math.min(0, change)
+    parts[owner] = Math.max(0, left)
+    change = Math.min(0, left)
+  }
+  Object.assign(owners, parts)
+  return assumed
 }
 
 /** The rest is what V8 counts of buffers that it has begun to free. */
