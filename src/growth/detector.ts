@@ -35,7 +35,9 @@ export class Detector {
   /** Time since the first reading; a wall clock that was set back does not turn it back. */
   #elapsedMs = 0
   #lastT = Number.NaN
-  #stepMs = 0
+  /** The last step forward, and the lesser of the last two: an ordinary one, even after the machine has slept. */
+  #stepMs = Number.POSITIVE_INFINITY
+  #ordinaryStepMs = 0
   #rss = { from: 0, to: 0 }
   #limit: MemoryLimit | undefined
   #allocator: AllocatorReading | undefined
@@ -80,12 +82,15 @@ export class Detector {
     this.#heapLimit = reading.heap?.limit ?? this.#heapLimit
   }
 
-  /** After a clock that went back (or a time that is no number) the step before is assumed again: the reading itself is good. */
+  /** After a clock that went back (or a time that is no number) an ordinary step is assumed: the reading itself is good. */
   #advance(t: number): void {
     const step = t - this.#lastT
-    if (step >= 0 && step < Number.POSITIVE_INFINITY) this.#stepMs = step
-    if (this.#readings > 0) this.#elapsedMs += this.#stepMs
-    this.#lastT = Number.isFinite(t) ? t : this.#lastT + this.#stepMs
+    if (step >= 0 && step < Number.POSITIVE_INFINITY) {
+      this.#elapsedMs += step
+      this.#ordinaryStepMs = Math.min(step, this.#stepMs)
+      this.#stepMs = step
+    } else if (this.#readings > 0) this.#elapsedMs += this.#ordinaryStepMs
+    this.#lastT = Number.isFinite(t) ? t : this.#lastT + this.#ordinaryStepMs
   }
 
   /** One trend for each owner seen so far that can be a cause, in the order of OWNERS. */

@@ -522,6 +522,16 @@ test('a clock that is set back an hour loses no reading and bends no slope', () 
   assert.ok(Math.abs(verdict.causes[0]!.growth.bytesPerHour / (MIB * HOUR) - 2) < 0.01)
 })
 
+test('a night asleep is time once, though the clock is corrected right after it', () => {
+  const detector = new Detector()
+  for (let second = 0; second <= 60; second++) {
+    const asleep = second > 30 ? 8 * HOUR : 0
+    const correction = second > 31 ? -2 : 0
+    detector.add(readingAt(second + asleep + correction, { malloc: 50 }))
+  }
+  assert.equal(detector.verdict().evidence[0], '61 readings over 8 h')
+})
+
 test('readings that arrive twice change nothing', () => {
   const detector = new Detector()
   for (let second = 0; second <= 60; second++) {
