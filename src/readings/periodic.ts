@@ -11,7 +11,7 @@ import { usage } from './usage.js'
 
 /** Owners are read anew at least this often, however still the memory lies. */
 const READINGS_PER_TABLE = 10
-/** A limit changes seldom; what is charged against it by others is as old. */
+/** A limit changes seldom; what is charged against it by others is as old, or as the owners beside it. */
 const LIMIT_MS = 5000
 
 export class PeriodicReadings {
@@ -33,10 +33,11 @@ export class PeriodicReadings {
   async next(): Promise<Reading> {
     const unmoved = this.#unmoved()
     if (unmoved !== null) return unmoved
+    const depth = this.#whole ? this.#budget.depth(performance.now()) : 'whole'
+    // The limit stands too: to find it costs as much as a light reading, for which there is nothing left.
+    if (depth === 'none' && this.#pid === undefined) return carriedReading(this.#table!)
     const limit = this.#limit()
     const options = { ...(this.#pid !== undefined && { pid: this.#pid }), ...(limit && { limit }) }
-    const depth = this.#whole ? this.#budget.depth(performance.now()) : 'whole'
-    if (depth === 'none' && this.#pid === undefined) return carriedReading(this.#table!)
     const { reading, cpuMs } =
       depth === 'whole' ? await takeWholeReading(options) : await takeLightReading(this.#whole!, options)
     this.#budget.spent(depth === 'whole' ? 'whole' : 'light', cpuMs, performance.now())
@@ -46,7 +47,7 @@ export class PeriodicReadings {
     return { ...reading }
   }
 
-  /** The latest, for a while: the files that say it cost more than a light reading of a small process. */
+  /** The latest, for a while: the files that say it cost more than a light reading of a small process. Undefined: to be found anew. */
   #limit(): MemoryLimit | undefined {
     if (performance.now() - this.#limitAt <= LIMIT_MS) return this.#table?.limit
     this.#limitAt = performance.now()
