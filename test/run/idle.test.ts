@@ -21,7 +21,7 @@ test('a process that does nothing does not grow by being sampled', { skip: onOth
   // Its first 8 s, with the addon, the inspector and the tables of the sampler: 7 MiB were seen, 22 before that was worked on.
   const began = Math.max(...anon.slice(0, 2)) - first!.anon
   assert.ok(began < 12 * MIB, `it took ${(began / MIB).toFixed(1)} MiB at first`)
-  // Nothing afterwards: a tenth of a MiB was seen in 12 s, 5 MiB before.
+  // Nothing afterwards: a tenth of a MiB was seen in 12 s, 5 MiB before; the JS heap comes and goes by up to 2.
   const more = Math.max(...anon) - Math.max(...anon.slice(0, 2))
-  assert.ok(more < 2 * MIB, `it grew by ${(more / MIB).toFixed(1)} MiB more`)
+  assert.ok(more < 3.5 * MIB, `it grew by ${(more / MIB).toFixed(1)} MiB more`)
 })
