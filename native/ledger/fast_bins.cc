@@ -11,19 +11,24 @@ constexpr uint64_t kAlign = 16;
 constexpr uint64_t kSizeOffset = 8;
 constexpr uint64_t kLinkOffset = 16;
 constexpr uint64_t kFlags = 7;
+constexpr uint64_t kMostOfData = uint64_t{1} << 20;  // libc has some 60 KiB of its own; mallocs merge behind them
 
 }  // namespace
 
 void FastBins::AddMainArena(uint64_t start, uint64_t end, uint64_t heap, uint64_t heap_end) noexcept {
-  for (uint64_t at = start; at + sizeof(uint64_t) <= end; at += sizeof(uint64_t)) {
+  const uint64_t stop = std::min(end, start + kMostOfData);
+  for (uint64_t at = start; at + sizeof(uint64_t) <= stop && copies_ < kMostCopies; at += sizeof(uint64_t)) {
     uint64_t top;
     uint64_t size;
     if (!ReadWord(at, top) || top < heap || top >= heap_end || top % kAlign != 0) continue;
-    if (ReadWord(top + kSizeOffset, size) && top + (size & ~kFlags) == heap_end) Add(at - kTop);
+    if (ReadWord(top + kSizeOffset, size) && top + (size & ~kFlags) == heap_end) return Add(at - kTop);
   }
 }
 
 void FastBins::Add(uint64_t arena) noexcept {
+  // Since glibc 2.43 an arena has no fastbins, and its top where a flag was.
+  uint64_t have_fast_chunks;
+  if (!ReadWord(arena + kHaveFastChunks, have_fast_chunks) || have_fast_chunks > 1) return;
   for (size_t i = 0; i < kBinCount; i++) {
     uint64_t chunk;
     if (ReadWord(arena + kBins + i * sizeof chunk, chunk)) Follow(chunk, kLeastChunk + i * kAlign);

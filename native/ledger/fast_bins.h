@@ -4,7 +4,7 @@
 // other free memory when an arena is asked for something large, and before a trim; in the arena of a thread that has
 // come to rest they stay (95 MiB of 96 were seen). Threads go on allocating while a list is followed, so each link is
 // checked; and how far it is followed is bounded: chunks beyond that stay live. Only resident pages are read.
-// Source: glibc malloc/malloc.c (malloc_state, since 2.27; fastbin_index; PROTECT_PTR, since 2.32).
+// Source: glibc malloc/malloc.c (malloc_state, from 2.27 to 2.42; fastbin_index; PROTECT_PTR, since 2.32).
 #pragma once
 
 #include <cstdint>
@@ -35,6 +35,7 @@ class FastBins {
   const uint64_t* end() const noexcept { return chunks_.end(); }
 
  private:
+  static constexpr uint64_t kHaveFastChunks = 8;
   static constexpr uint64_t kBins = 16;
   static constexpr uint64_t kTop = 96;
   static constexpr size_t kBinCount = 10;

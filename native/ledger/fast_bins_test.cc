@@ -76,6 +76,34 @@ TEST(FastBins, APageThatIsNotThereIsAskedForOnce) {
   EXPECT_EQ(image.asked, 8);
 }
 
+// The rest may be mallocs that have merged with libc's data, or as large as another process likes.
+TEST(FastBins, OfTheMainArenaAreLookedForInWhatCanBeLibcsDataAndNoFurtherThanTheArena) {
+  Image image(kStart, 64 * kPage);
+  const uint64_t heap = kStart + 16 * kPage;
+  FillBin(image, kStart + 2 * kPage + 0x40, heap, 100);
+  const uint64_t top = heap + 100 * 0x40;
+  image.Chunk(top, image.end() - top);
+  FastBins none(image);
+  none.AddMainArena(kStart, kStart + 65536 * kPage, heap, image.end());
+  EXPECT_LE(image.asked, 256 + 1);
+
+  image.Word(kStart + 2 * kPage + 0x40 + 96, top);
+  image.asked = 0;
+  FastBins found(image);
+  found.AddMainArena(kStart, kStart + 65536 * kPage, heap, image.end());
+  EXPECT_EQ(Count(found), 100u);
+  EXPECT_LE(image.asked, 3 + 3) << "up to the arena; the chunks, and the top";
+}
+
+TEST(FastBins, AreNoneInAnArenaThatHasItsTopWhereAFlagWas) {
+  Image image(kStart, 16 * kPage);
+  FillBin(image, kStart, kStart + kPage, 100);
+  image.Word(kStart + 8, kStart + 8 * kPage);
+  FastBins bins(image);
+  bins.Add(kStart);
+  EXPECT_EQ(Count(bins), 0u);
+}
+
 TEST(FastBins, ListsThatGoRoundOrNowhereComeToAnEnd) {
   std::mt19937_64 random(3);
   Image image(kStart, 16 * kPage);
