@@ -42,39 +42,41 @@ bool IsChain(WordReader& words, uint64_t chunk, uint64_t end) noexcept {
   return true;
 }
 
-// How long a chain is looked for in one heap, some 10 ms at most: what was overwritten, or is another's memory, has
-// none.
-struct Patience {
-  int pages = 4096;
-  int fetches = 4096;
-};
+// The first chunk of [from, to) with which a chain begins; `to` where there is none, or when patience is at its end.
+uint64_t FirstChain(WordReader& words, uint64_t from, uint64_t to, uint64_t end, Patience& patience) noexcept {
+  for (uint64_t chunk = from; chunk < to && patience.left > 0; chunk += 16) {
+    const uint64_t cost = words.cost();
+    const bool is_chain = IsChain(words, chunk, end);
+    patience.Spend(words.cost() - cost);
+    if (is_chain) return chunk;
+  }
+  return to;
+}
 
-// Where a chain goes on that was lost before `from`; `end` when nowhere, or when patience is at its end.
+// Where a chain goes on that was lost before `from`; `end` when nowhere.
 uint64_t FindChain(WordReader& words, const ResidentPages& pages, uint64_t from, uint64_t end,
                    Patience& patience) noexcept {
   const uint64_t page = PageSize();
-  WordReader ahead = words.Another();
-  uint64_t fetched = 0;
-  for (uint64_t at = (from / page + 1) * page; at < end; at += page) {
+  // What was overwritten, or is another's memory, has no chain: something must be left for those that have one.
+  Patience share = {patience.left / 4};
+  patience.left -= share.left;
+  uint64_t found = end;
+  for (uint64_t at = (from / page + 1) * page; found == end && at < end && share.left > 0; at += page) {
     at = pages.NextResident(at, end);
-    for (uint64_t chunk = at; chunk < std::min(at + page, end); chunk += 16) {
-      uint64_t size;
-      const bool may_be = words.Read(chunk + 8, size) && IsSize(size, end - chunk) && SizeOf(size) > kHeader;
-      if (may_be && IsChain(ahead, chunk, end)) return chunk;
-    }
-    patience.fetches -= static_cast<int>(ahead.fetches() - fetched);
-    fetched = ahead.fetches();
-    if (--patience.pages <= 0 || patience.fetches <= 0) return end;
+    const uint64_t to = std::min(at + page, end);
+    const uint64_t chunk = FirstChain(words, at, to, end, share);
+    if (chunk < to) found = chunk;
   }
-  return end;
+  patience.left += share.left;
+  return found;
 }
 
 class HeapWalk {
  public:
   // `open`: the heap may end before `end`, at any page.
   HeapWalk(WordReader& words, const ResidentPages& pages, const FastBins& fast, uint64_t end, bool open,
-           HeapSums& sums) noexcept
-      : words_(words), pages_(pages), fast_(fast), end_(end), open_(open), sums_(sums) {}
+           Patience& patience, HeapSums& sums) noexcept
+      : words_(words), pages_(pages), fast_(fast), end_(end), open_(open), patience_(patience), sums_(sums) {}
 
   uint64_t From(uint64_t chunk) noexcept {
     Remember(chunk);
@@ -112,11 +114,7 @@ class HeapWalk {
         sums_.live += pages_.Bytes(chunk, end_);
         return {end_, true};
       }
-      if (!IsSize(size, end_ - chunk)) {
-        if (open_ || !HasGrown(size, chunk)) return {chunk, false};
-        Count(chunk, end_, true);
-        return {end_, true};
-      }
+      if (!IsSize(size, end_ - chunk)) return {chunk, false};
       const uint64_t next = chunk + SizeOf(size);
       if (next + kHeader > end_) return Top(chunk, end_);
       const uint64_t fetches = words_.fetches();
@@ -184,27 +182,37 @@ class HeapWalk {
   }
 
   // Where to follow the chain anew after what is at `lost` made no sense: first some blocks back, as a thread may have
-  // changed chunks between two of them; then wherever a chain can be found behind.
+  // changed chunks between two of them; then, if it is not merely the last, wherever a chain can be found behind.
   uint64_t GoOn(uint64_t lost) noexcept {
     if (lost != lost_at_) tries_ = 0;
     lost_at_ = lost;
     words_.Forget();
-    if (++tries_ <= kTries && ++all_tries_ <= kMostTries) {
+    if (++tries_ <= kTries && ++all_tries_ <= kMostTries && patience_.left > 0) {
       const Place& place = places_[(reached_ - 1) % kPlaces];
       sums_ = place.sums;
       free_from_ = place.free_from;
       const uint64_t chunk = place.chunk;
       next_fast_ = fast_.From(chunk);
+      const uint64_t cost = words_.cost();
+      uint64_t size;
+      words_.Read(chunk + 8, size);  // copies its block anew
+      patience_.Spend(words_.cost() - cost);
       if (held_ > 1) {
         held_--;
         reached_--;
       }
       return chunk;
     }
+    uint64_t size;
+    if (!open_ && words_.Read(lost + 8, size) && HasGrown(size, lost)) {
+      Count(lost, end_, true);
+      return end_;
+    }
     const uint64_t found = FindChain(words_, pages_, lost, end_, patience_);
     sums_.lost += pages_.Bytes(lost, found);
     free_from_ = 0;
     next_fast_ = fast_.From(found);
+    held_ = 0;  // what was lost is not looked for once more
     Remember(found);
     return found;
   }
@@ -219,6 +227,7 @@ class HeapWalk {
   const FastBins& fast_;
   const uint64_t end_;
   const bool open_;
+  Patience& patience_;
   HeapSums& sums_;
   const uint64_t* next_fast_ = nullptr;
   uint64_t free_from_ = 0;  // where the free chunks begin that reach as far as the walk has come; 0: none
@@ -228,7 +237,6 @@ class HeapWalk {
   uint64_t lost_at_ = 0;
   int tries_ = 0;
   int all_tries_ = 0;
-  Patience patience_;
 };
 
 // The headers of pages, many at a time where page follows page: native code may have mapped a gigabyte.
@@ -311,11 +319,11 @@ void HeapSums::Add(const HeapSums& other) noexcept {
 }
 
 void WalkHeap(WordReader& words, const ResidentPages& pages, const FastBins& fast, uint64_t first, uint64_t end,
-              HeapSums& sums) noexcept {
-  HeapWalk(words, pages, fast, end, false, sums).From(first);
+              Patience& patience, HeapSums& sums) noexcept {
+  HeapWalk(words, pages, fast, end, false, patience, sums).From(first);
 }
 
-bool ReadArenaHeap(WordReader& words, uint64_t start, uint64_t limit, ArenaHeap& heap) noexcept {
+bool ReadArenaHeap(WordReader& words, uint64_t start, uint64_t limit, Patience& patience, ArenaHeap& heap) noexcept {
   // struct heap_info: ar_ptr, prev, size, mprotect_size, and since glibc 2.35 pagesize; the first heap's arena lies
   // behind.
   const auto is_heap = [](uint64_t address) { return address % kArenaHeapBytes == 0; };
@@ -326,15 +334,16 @@ bool ReadArenaHeap(WordReader& words, uint64_t start, uint64_t limit, ArenaHeap&
   if (!words.Read(start, arena) || !words.Read(start + 8, previous) || !words.Read(start + 16, size)) return false;
   const uint64_t offset = arena % kArenaHeapBytes;
   if (arena < kArenaHeapBytes || offset < 24 || offset > 64 || !is_heap(previous)) return false;
-  if (size == 0 || size > limit - start || size % page != 0) return false;
+  // The next heap begins where this one must have ended, whatever it says.
+  if (size == 0 || size > std::min(limit - start, kArenaHeapBytes) || size % page != 0) return false;
   const uint64_t end = start + size;
+  const uint64_t to = std::min(start + page, end);
   // Threads allocate meanwhile: a chain that breaks is looked for anew, as whatever else it is it is an arena's heap.
   for (int tries = 0; tries < 3; tries++, words.Forget()) {
-    for (uint64_t chunk = start + 32; chunk < std::min(start + page, end); chunk += 16) {
-      if (IsChain(words, chunk, end)) {
-        heap = {arena, chunk, end};
-        return true;
-      }
+    const uint64_t first = FirstChain(words, start + 32, to, end, patience);
+    if (first < to) {
+      heap = {arena, first, end};
+      return true;
     }
   }
   return false;
@@ -349,11 +358,18 @@ void AnonymousSums::Add(const AnonymousSums& sums) noexcept {
 }
 
 void WalkAnonymous(PageSource& source, WordReader& words, const ResidentPages& pages, const FastBins& fast,
-                   uint64_t start, uint64_t end, AnonymousSums& sums) noexcept {
+                   uint64_t start, uint64_t end, Patience& patience, AnonymousSums& sums) noexcept {
   const uint64_t page = PageSize();
   PageHeaders headers(source, pages, end);
-  uint64_t boundary = start;  // where what came before has ended
-  for (uint64_t at = start; (at = pages.NextResident(at, end)) < end;) {
+  uint64_t boundary;  // where what came before has ended
+  uint64_t front;     // the first page behind it that is there
+  const auto begin_at = [&](uint64_t address) {
+    boundary = address;
+    front = pages.NextResident(address, end);
+    headers.Skip();
+    return front;
+  };
+  for (uint64_t at = begin_at(start); at < end; at = pages.NextResident(at, end)) {
     PageHeaders::Header first;
     if (headers.Read(at, 0, first)) {
       PageHeaders::Header header = first;
@@ -365,7 +381,7 @@ void WalkAnonymous(PageSource& source, WordReader& words, const ResidentPages& p
         chunk = at + align - kHeader;
         is_block = headers.Read(at, align - kHeader, header) && IsMappedBlock(header, chunk, at, end);
       }
-      for (uint64_t align = 64; !is_block && at == pages.NextResident(boundary, end) && align <= page; align *= 2) {
+      for (uint64_t align = 64; !is_block && at == front && align <= page; align *= 2) {
         chunk = at + align - kHeader;
         is_block = words.Read(chunk, header.previous) && words.Read(chunk + 8, header.size) &&
                    IsMappedBlock(header, chunk, boundary, end);
@@ -376,13 +392,13 @@ void WalkAnonymous(PageSource& source, WordReader& words, const ResidentPages& p
         sums.blocks++;
         sums.blocks_virtual += to - from;
         sums.blocks_resident += pages.Bytes(from, to);
-        at = boundary = to;
-        headers.Skip();
+        at = begin_at(to);
         continue;
       }
-      if ((first.size & kFlags) == kPreviousInUse && first.previous == 0 && IsChain(words, at, end)) {
-        at = boundary = HeapWalk(words, pages, fast, end, true, sums.heaps).From(at);
-        headers.Skip();
+      const bool may_be_heap =
+          first.previous == 0 && (first.size & kFlags) == kPreviousInUse && IsSize(first.size, end - at);
+      if (may_be_heap && FirstChain(words, at, at + 1, end, patience) == at) {
+        at = begin_at(HeapWalk(words, pages, fast, end, true, patience, sums.heaps).From(at));
         continue;
       }
     }

@@ -12,6 +12,7 @@
 // Source: glibc malloc/malloc.c ("Chunk Representation", sysmalloc, mtrim), malloc/arena.c (heap_info).
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 #include "ledger/fast_bins.h"
@@ -39,9 +40,17 @@ struct HeapSums {
   void Add(const HeapSums& other) noexcept;
 };
 
+// How much more is looked for chains, of one process: what was overwritten, or is another's memory, has none. In words
+// read, as WordReader counts them: some 40 ms in all.
+struct Patience {
+  uint64_t left = uint64_t{1} << 23;
+
+  void Spend(uint64_t cost) noexcept { left -= std::min(left, cost); }
+};
+
 // Adds up the chunks from `first` to `end`, all of which `pages` covers.
 void WalkHeap(WordReader& words, const ResidentPages& pages, const FastBins& fast, uint64_t first, uint64_t end,
-              HeapSums& sums) noexcept;
+              Patience& patience, HeapSums& sums) noexcept;
 
 struct ArenaHeap {
   uint64_t arena;  // whose heap it is
@@ -51,7 +60,7 @@ struct ArenaHeap {
 
 // The heap of a thread's arena at `start`, a multiple of kArenaHeapBytes, in a mapping that ends at `limit`. False:
 // there is none.
-bool ReadArenaHeap(WordReader& words, uint64_t start, uint64_t limit, ArenaHeap& heap) noexcept;
+bool ReadArenaHeap(WordReader& words, uint64_t start, uint64_t limit, Patience& patience, ArenaHeap& heap) noexcept;
 
 // What lies in an anonymous mapping: blocks that malloc mapped one by one, merged with each other and with what native
 // code mapped for itself, each recognised by its header; and heaps, where the brk heap could not grow and the main
@@ -67,6 +76,6 @@ struct AnonymousSums {
 };
 
 void WalkAnonymous(PageSource& source, WordReader& words, const ResidentPages& pages, const FastBins& fast,
-                   uint64_t start, uint64_t end, AnonymousSums& sums) noexcept;
+                   uint64_t start, uint64_t end, Patience& patience, AnonymousSums& sums) noexcept;
 
 }  // namespace tidemark

@@ -54,16 +54,17 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   fast.Add(image.start());
   fast.AddMainArena(image.start(), image.end(), image.start(), image.end());
   fast.Seal();
+  Patience patience;
   HeapSums heap;
-  WalkHeap(words, pages, fast, image.start(), image.end(), heap);
+  WalkHeap(words, pages, fast, image.start(), image.end(), patience, heap);
   if (heap.live + heap.free + heap.lost > resident || heap.trimmable + heap.trimmable_top > heap.free) abort();
   ArenaHeap arena;
-  if (ReadArenaHeap(words, image.start(), image.end(), arena) &&
+  if (ReadArenaHeap(words, image.start(), image.end(), patience, arena) &&
       (arena.first <= image.start() || arena.end > image.end() || arena.first > arena.end)) {
     abort();
   }
   AnonymousSums mapping;
-  WalkAnonymous(image, words, pages, fast, image.start(), image.end(), mapping);
+  WalkAnonymous(image, words, pages, fast, image.start(), image.end(), patience, mapping);
   const HeapSums& heaps = mapping.heaps;
   if (mapping.blocks_resident + heaps.live + heaps.free + heaps.lost + mapping.other != resident) abort();
   if (image.touched_absent) abort();

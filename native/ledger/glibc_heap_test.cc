@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cstring>
+#include <ctime>
 #include <random>
 
 #include "ledger/test_image.h"
@@ -20,8 +22,9 @@ HeapSums Walk(Image& image, uint64_t first, uint64_t end, uint64_t arena = 0) {
   FastBins fast(image);
   if (arena != 0) fast.Add(arena);
   fast.Seal();
+  Patience patience;
   HeapSums sums;
-  WalkHeap(words, pages, fast, first, end, sums);
+  WalkHeap(words, pages, fast, first, end, patience, sums);
   EXPECT_FALSE(image.touched_absent);
   return sums;
 }
@@ -30,8 +33,9 @@ AnonymousSums WalkMapping(Image& image) {
   ResidentPages pages;
   image.MarkIn(pages);
   WordReader words(image, pages);
+  Patience patience;
   AnonymousSums sums;
-  WalkAnonymous(image, words, pages, FastBins(image), image.start(), image.end(), sums);
+  WalkAnonymous(image, words, pages, FastBins(image), image.start(), image.end(), patience, sums);
   EXPECT_FALSE(image.touched_absent);
   return sums;
 }
@@ -101,6 +105,48 @@ TEST_F(GlibcHeap, AChunkThatEndsBehindAHeapThatGrewIsNotLost) {
   EXPECT_EQ(sums.live, 64 * kPage);
 }
 
+// Reads one word wrong the first time, as a thread that writes it meanwhile may make a walk do.
+class TornWord final : public PageSource {
+ public:
+  TornWord(Image& image, uint64_t address, uint64_t word) : image_(image), address_(address), word_(word) {}
+
+  size_t Read(uint64_t address, void* to, size_t size) noexcept override {
+    const size_t read = image_.Read(address, to, size);
+    if (address_ >= address && address_ + sizeof word_ <= address + read && !torn_) {
+      std::memcpy(static_cast<char*>(to) + (address_ - address), &word_, sizeof word_);
+      torn_ = true;
+    }
+    return read;
+  }
+  size_t ReadEach(const uint64_t* addresses, size_t count, size_t size, void* to) noexcept override {
+    return image_.ReadEach(addresses, count, size, to);
+  }
+  bool IsResident(uint64_t address) noexcept override { return image_.IsResident(address); }
+
+ private:
+  Image& image_;
+  uint64_t address_;
+  uint64_t word_;
+  bool torn_ = false;
+};
+
+TEST_F(GlibcHeap, AWordThatWasReadWhileItChangedIsNotTakenForTheEndOfAHeapThatGrew) {
+  Image heap(0x10000000, 64 * kPage);
+  uint64_t at = heap.start();
+  for (int i = 0; i < 20; i++) at = heap.Chunk(at, 0x1000);
+  heap.Chunk(at, heap.end() - at);
+  TornWord source(heap, heap.start() + 10 * kPage + 8, 0x100001);
+  ResidentPages pages;
+  heap.MarkIn(pages);
+  WordReader words(source, pages);
+  FastBins fast(heap);
+  Patience patience;
+  HeapSums sums;
+  WalkHeap(words, pages, fast, heap.start(), heap.end(), patience, sums);
+  EXPECT_EQ(sums.live, 20 * kPage);
+  EXPECT_EQ(sums.top, 44 * kPage);
+}
+
 TEST_F(GlibcHeap, GoesOnBehindWhatMakesNoSenseAndSaysHowMuchThatIs) {
   Image heap(0x10000000, 256 * kPage);
   uint64_t at = heap.start();
@@ -132,6 +178,41 @@ TEST_F(GlibcHeap, HostileHeadersEndAWalkAndCountEveryByteOnce) {
     EXPECT_EQ(mapping.blocks_resident + mapping.heaps.live + mapping.heaps.free + mapping.heaps.lost + mapping.other,
               resident);
   }
+}
+
+// Chains that are found again on every other page, behind hundreds that come to nothing far away; or that begin on
+// every page and come to nothing.
+TEST_F(GlibcHeap, ChainsThatLeadNowhereAreFollowedForAWhileOnlyInAllMappingsTogether) {
+  constexpr uint64_t kPages = 2000;
+  Image heap(0x10000000, kPages * kPage);
+  const uint64_t half = heap.start() + kPages / 2 * kPage;
+  for (uint64_t at = heap.start(); at < half; at += 16) heap.Chunk(at, kPages / 2 * kPage);
+  for (uint64_t at = heap.start(); at + 2 * kPage < half; at += 2 * kPage) {
+    uint64_t chunk = heap.Chunk(at + kPage - 16, 32);
+    for (int i = 0; i < 41; i++) chunk = heap.Chunk(chunk, 16);
+    heap.Word(chunk + 8, 8);
+  }
+  heap.Word(heap.start() + 8, 8);
+  Image mapping(0x20000000, 8000 * kPage);
+  for (uint64_t at = mapping.start(); at + 210 * kPage < mapping.end(); at += kPage) mapping.Chunk(at, 210 * kPage);
+
+  ResidentPages pages;
+  const FastBins fast(heap);
+  Patience patience;
+  HeapSums sums;
+  heap.MarkIn(pages);
+  WordReader words(heap, pages);
+  WalkHeap(words, pages, fast, heap.start(), heap.end(), patience, sums);
+  EXPECT_EQ(sums.live + sums.free + sums.lost, kPages * kPage);
+  EXPECT_GT(sums.live, 0u);
+  for (int round = 0; round < 3; round++) {
+    AnonymousSums anonymous;
+    mapping.MarkIn(pages);
+    WordReader more(mapping, pages);
+    WalkAnonymous(mapping, more, pages, fast, mapping.start(), mapping.end(), patience, anonymous);
+    EXPECT_EQ(anonymous.other, 8000 * kPage);
+  }
+  EXPECT_LT(heap.reads + mapping.reads, 30'000);
 }
 
 // A bin of each kind of link: hidden by its place, as since glibc 2.32, and plain.
@@ -206,15 +287,36 @@ TEST_F(GlibcHeap, AnArenasFirstChunkIsFoundBehindItsDescription) {
   ResidentPages pages;
   heap.MarkIn(pages);
   WordReader words(heap, pages);
+  Patience patience;
   ArenaHeap found;
-  ASSERT_TRUE(ReadArenaHeap(words, start, heap.end(), found));
+  ASSERT_TRUE(ReadArenaHeap(words, start, heap.end(), patience, found));
   EXPECT_EQ(found.arena, start + 0x30);
   EXPECT_EQ(found.first, start + 0x8d0);
   EXPECT_EQ(found.end, heap.end());
 
   heap.Word(start, 0x1234);
   words.Forget();
-  EXPECT_FALSE(ReadArenaHeap(words, start, heap.end(), found));
+  EXPECT_FALSE(ReadArenaHeap(words, start, heap.end(), patience, found));
+}
+
+// Whatever it says of itself: it would be walked once more for each heap behind it.
+TEST_F(GlibcHeap, AnArenasHeapIsNoLargerThanHeapsAre) {
+  const uint64_t start = 3 * kArenaHeapBytes;
+  Image heaps(start, 2 * kArenaHeapBytes);
+  uint64_t at = start + 0x8d0;
+  for (int i = 0; i < 60; i++) at = heaps.Chunk(at, 0x30);
+  ResidentPages pages;
+  heaps.MarkIn(pages);
+  WordReader words(heaps, pages);
+  Patience patience;
+  ArenaHeap found;
+  heaps.Word(start, start + 0x30);
+  for (const uint64_t size : {kArenaHeapBytes, kArenaHeapBytes + kPage}) {
+    heaps.Word(start + 16, size);
+    heaps.Chunk(at, start + size - at);
+    words.Forget();
+    EXPECT_EQ(ReadArenaHeap(words, start, heaps.end(), patience, found), size == kArenaHeapBytes);
+  }
 }
 
 TEST_F(GlibcHeap, TellsBlocksFromEachOtherAndFromWhatIsNotMallocs) {
@@ -261,6 +363,35 @@ TEST_F(GlibcHeap, FindsAlignedBlocksBehindWhatHasNoEndThatIsKnown) {
     EXPECT_EQ(sums.blocks_virtual, 96 * kPage) << align;
     EXPECT_EQ(sums.other, 4 * kPage) << align;
   }
+}
+
+// Of which nobody has touched the front: a shadow of AddressSanitizer's, a reserve for objects.
+TEST_F(GlibcHeap, AWideMappingIsWalkedInTheTimeThatItsResidentPagesTake) {
+  class Zeros final : public PageSource {
+    size_t Read(uint64_t /*address*/, void* to, size_t size) noexcept override {
+      std::memset(to, 0, size);
+      return size;
+    }
+    size_t ReadEach(const uint64_t* /*addresses*/, size_t count, size_t size, void* to) noexcept override {
+      std::memset(to, 0, count * size);
+      return count;
+    }
+    bool IsResident(uint64_t /*address*/) noexcept override { return true; }
+  } source;
+  constexpr uint64_t kStart = 0x7e0000000000;
+  constexpr uint64_t kEnd = kStart + (uint64_t{256} << 30);
+  constexpr uint64_t kResident = 8192 * kPage;
+  ResidentPages pages;
+  ASSERT_TRUE(pages.Reset(kStart, kEnd));
+  pages.Mark(kEnd - kResident, kEnd);
+  pages.Seal();
+  WordReader words(source, pages);
+  Patience patience;
+  AnonymousSums sums;
+  const std::clock_t began = std::clock();
+  WalkAnonymous(source, words, pages, FastBins(source), kStart, kEnd, patience, sums);
+  EXPECT_EQ(sums.other, kResident);
+  EXPECT_LT(std::clock() - began, 2 * CLOCKS_PER_SEC) << "it was 8,192 times the time to look through all of it";
 }
 
 TEST_F(GlibcHeap, FindsAHeapThatTookAMappingInPlaceOfTheBrkHeap) {

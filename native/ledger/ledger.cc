@@ -88,7 +88,7 @@ class PoolWalk {
     uint64_t at = row.start;
     while (at % kArenaHeapBytes == 0 && at < end) {
       ArenaHeap heap;
-      if (!ReadArenaHeap(words, at, end, heap)) break;
+      if (!ReadArenaHeap(words, at, end, patience_, heap)) break;
       if (!WalkArenaHeap(words, at, heap)) return false;
       at = std::min(at + kArenaHeapBytes, end);
     }
@@ -137,7 +137,7 @@ class PoolWalk {
     ArenaSums* main = ArenaAt(0);
     if (main == nullptr) return false;
     HeapSums sums;
-    WalkHeap(words, pages_, fast_, pages_.start(), pages_.end(), sums);
+    WalkHeap(words, pages_, fast_, pages_.start(), pages_.end(), patience_, sums);
     Add(*main, sums);
     return true;
   }
@@ -147,7 +147,7 @@ class PoolWalk {
     if (arena == nullptr) return false;
     HeapSums sums;
     sums.live = pages_.Bytes(start, heap.first);  // what describes the heap
-    WalkHeap(words, pages_, fast_, heap.first, heap.end, sums);
+    WalkHeap(words, pages_, fast_, heap.first, heap.end, patience_, sums);
     // A heap that shrank keeps its mapping, and perhaps some pages of it.
     sums.free += pages_.Bytes(heap.end, std::min(start + kArenaHeapBytes, pages_.end()));
     Add(*arena, sums);
@@ -156,7 +156,7 @@ class PoolWalk {
 
   void WalkRest(WordReader& words, size_t i, uint64_t from, Pool pool) noexcept {
     AnonymousSums sums;
-    WalkAnonymous(memory_, words, pages_, fast_, from, pages_.end(), sums);
+    WalkAnonymous(memory_, words, pages_, fast_, from, pages_.end(), patience_, sums);
     ledger_.anonymous.Add(sums);
     Of(Owner::kMalloc) += static_cast<double>(sums.blocks_resident + sums.heaps.live);
     Of(Owner::kMallocFree) += static_cast<double>(sums.heaps.free);
@@ -185,6 +185,7 @@ class PoolWalk {
   PageMarker marker_;
   ResidentPages pages_;
   FastBins fast_;
+  Patience patience_;
   const GrowthTable& table_;
   Ledger& ledger_;
   char header_[4096];

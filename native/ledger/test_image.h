@@ -43,15 +43,12 @@ class Image final : public PageSource {
   }
 
   size_t Read(uint64_t address, void* to, size_t size) noexcept override {
-    const uint64_t stop = std::min(address + size, end());
-    for (uint64_t at = address; at < stop; at = at / kImagePage * kImagePage + kImagePage) {
-      if (!resident_[(at - start_) / kImagePage]) touched_absent = true;
-    }
-    std::memcpy(to, &bytes_[address - start_], stop - address);
-    return stop - address;
+    reads++;
+    return Copy(address, to, size);
   }
   size_t ReadEach(const uint64_t* addresses, size_t count, size_t size, void* to) noexcept override {
-    for (size_t i = 0; i < count; i++) Read(addresses[i], static_cast<char*>(to) + i * size, size);
+    reads++;
+    for (size_t i = 0; i < count; i++) Copy(addresses[i], static_cast<char*>(to) + i * size, size);
     return count;
   }
   bool IsResident(uint64_t address) noexcept override {
@@ -60,9 +57,20 @@ class Image final : public PageSource {
   }
 
   bool touched_absent = false;  // a read of a page that is not there would make the process larger
-  int asked = 0;               // whether a page is there: a system call in the real process
+  // System calls in the real process.
+  int reads = 0;
+  int asked = 0;  // whether a page is there
 
  private:
+  size_t Copy(uint64_t address, void* to, size_t size) noexcept {
+    const uint64_t stop = std::min(address + size, end());
+    for (uint64_t at = address; at < stop; at = at / kImagePage * kImagePage + kImagePage) {
+      if (!resident_[(at - start_) / kImagePage]) touched_absent = true;
+    }
+    std::memcpy(to, &bytes_[address - start_], stop - address);
+    return stop - address;
+  }
+
   uint64_t start_;
   std::vector<char> bytes_;
   std::vector<bool> resident_;
