@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "proc/mapped_block.h"
+
 namespace tidemark {
 namespace {
 
@@ -242,11 +244,6 @@ class HeapWalk {
 // The headers of pages, many at a time where page follows page: native code may have mapped a gigabyte.
 class PageHeaders {
  public:
-  struct Header {
-    uint64_t previous;
-    uint64_t size;
-  };
-
   PageHeaders(PageSource& source, const ResidentPages& pages, uint64_t end) noexcept
       : source_(source), pages_(pages), end_(end) {}
 
@@ -255,7 +252,7 @@ class PageHeaders {
 
   // The words at `offset` of the resident page `page`; asked for in order of address. False where it can no longer be
   // read.
-  bool Read(uint64_t page, uint64_t offset, Header& header) noexcept {
+  bool Read(uint64_t page, uint64_t offset, ChunkHeader& header) noexcept {
     while (next_ < count_ && addresses_[next_] < page) next_++;
     if (next_ == count_ && !Fetch(page)) return false;
     if (addresses_[next_] != page) return false;
@@ -293,15 +290,6 @@ class PageHeaders {
   size_t next_ = 0;
   size_t ahead_ = 1;
 };
-
-// A block that malloc mapped by itself has its header at its front; memalign leaves what it does not need there, and
-// says in prev_size how much that is.
-bool IsMappedBlock(const PageHeaders::Header& header, uint64_t chunk, uint64_t least_start, uint64_t end) noexcept {
-  const uint64_t page = PageSize();
-  const uint64_t size = SizeOf(header.size);
-  return (header.size & kFlags) == kIsMmapped && size > 0 && size <= end - chunk && (chunk + size) % page == 0 &&
-         header.previous <= chunk - least_start && (chunk - header.previous) % page == 0;
-}
 
 }  // namespace
 
@@ -370,29 +358,27 @@ void WalkAnonymous(PageSource& source, WordReader& words, const ResidentPages& p
     return front;
   };
   for (uint64_t at = begin_at(start); at < end; at = pages.NextResident(at, end)) {
-    PageHeaders::Header first;
+    ChunkHeader first;
     if (headers.Read(at, 0, first)) {
-      PageHeaders::Header header = first;
-      uint64_t chunk = at;
-      bool is_block = IsMappedBlock(header, chunk, at, end);
+      ChunkHeader header = first;
+      AddressRange block = MappedBlock(header, at, at, end);
       // An aligned block begins deeper inside the page, as far as its alignment says. Up to some it is looked for in
       // every page: where the front of a mapping comes and goes, what came before has no end that is known.
-      for (uint64_t align = 64; !is_block && align <= PageHeaders::kFront; align *= 2) {
-        chunk = at + align - kHeader;
-        is_block = headers.Read(at, align - kHeader, header) && IsMappedBlock(header, chunk, at, end);
+      for (uint64_t align = 64; block.end == 0 && align <= PageHeaders::kFront; align *= 2) {
+        const uint64_t chunk = at + align - kHeader;
+        if (headers.Read(at, align - kHeader, header)) block = MappedBlock(header, chunk, at, end);
       }
-      for (uint64_t align = 64; !is_block && at == front && align <= page; align *= 2) {
-        chunk = at + align - kHeader;
-        is_block = words.Read(chunk, header.previous) && words.Read(chunk + 8, header.size) &&
-                   IsMappedBlock(header, chunk, boundary, end);
+      for (uint64_t align = 64; block.end == 0 && at == front && align <= page; align *= 2) {
+        const uint64_t chunk = at + align - kHeader;
+        if (words.Read(chunk, header.previous) && words.Read(chunk + 8, header.size)) {
+          block = MappedBlock(header, chunk, boundary, end);
+        }
       }
-      if (is_block) {
-        const uint64_t from = chunk - header.previous;
-        const uint64_t to = chunk + SizeOf(header.size);
+      if (block.end != 0) {
         sums.blocks++;
-        sums.blocks_virtual += to - from;
-        sums.blocks_resident += pages.Bytes(from, to);
-        at = begin_at(to);
+        sums.blocks_virtual += block.end - block.start;
+        sums.blocks_resident += pages.Bytes(block.start, block.end);
+        at = begin_at(block.end);
         continue;
       }
       const bool may_be_heap =

@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <string_view>
 
+#include "proc/mapped_block.h"
 #include "proc/process_memory.h"
 
 namespace tidemark {
@@ -35,20 +36,6 @@ bool HoldsCopiedPages(const MappedArray<MapsRow>& rows, size_t i) {
   return before_data && (row.perms & kExecute) == 0;
 }
 
-// malloc_chunk of glibc: the size of the block before (in a mapped one, the unused bytes at the front), then its own
-// size with three flag bits, of which a mapped block has exactly IS_MMAPPED.
-struct ChunkHeader {
-  uint64_t previous;
-  uint64_t size;
-};
-
-bool IsMappedChunk(const ChunkHeader& header, const MapsRow& row) {
-  constexpr uint64_t kIsMmapped = 2;
-  const uint64_t page = PageSize();
-  return header.previous < page && (header.size & 7) == kIsMmapped && (header.size & ~uint64_t{7}) % page == 0 &&
-         header.size > page / 2 && header.size - kIsMmapped <= row.end - row.start;
-}
-
 // Of the mappings in `which`, whose first pages are resident: RSS does not move.
 void FindMappedChunks(pid_t pid, const MappedArray<uint32_t>& which, MappedArray<GrowthRow>& rows) noexcept {
   constexpr size_t kBatch = 256;
@@ -62,7 +49,7 @@ void FindMappedChunks(pid_t pid, const MappedArray<uint32_t>& which, MappedArray
     const size_t read = memory.ReadEach(addresses, n, sizeof(ChunkHeader), headers);
     for (size_t i = 0; i < read; i++) {
       GrowthRow& row = rows[which[done + i]];
-      row.malloc_chunk = IsMappedChunk(headers[i], row.map);
+      row.malloc_chunk = MappedBlock(headers[i], row.map.start, row.map.start, row.map.end).end != 0;
     }
     done += read == n ? n : read + 1;  // step over the one that vanished
   }
