@@ -13,6 +13,12 @@ namespace tidemark {
 
 namespace {
 
+// v8::V8::GetVersion, which addons may call in every Node there is.
+bool RunsV8() noexcept {
+  static const bool runs_v8 = FindSymbol("_ZN2v82V810GetVersionEv") != nullptr;
+  return runs_v8;
+}
+
 // `fact(i)` is the i-th mapping.
 template <class Fact>
 bool Assign(pid_t pid, size_t count, Fact&& fact, MappedArray<Owner>& owners, MappedArray<Pool>* pools) noexcept {
@@ -23,6 +29,7 @@ bool Assign(pid_t pid, size_t count, Fact&& fact, MappedArray<Owner>& owners, Ma
   for (size_t i = 0; i < count; i++) facts[i] = fact(i);
   AddressRange own[64];
   OwnerRules rules = {own, pid == 0 ? OwnRanges(own, 64) : 0};
+  rules.has_v8 = pid == 0 && RunsV8();
   MappedArray<uint64_t> stacks;
   // Since Linux 6.7, which has PAGEMAP_SCAN too, stacks do not merge with other mappings.
   if (HasPagemapScan() && WantsStackPointers(facts.data(), count, rules)) {

@@ -1,5 +1,8 @@
 #include "ledger/owners.h"
 
+#include <algorithm>
+#include <bit>
+
 #include "proc/maps.h"
 
 namespace tidemark {
@@ -9,7 +12,8 @@ constexpr uint64_t kKiB = 1024;
 constexpr uint64_t kMiB = 1024 * kKiB;
 constexpr uint64_t kGiB = 1024 * kMiB;
 
-// V8 asks for addresses below 2^46 at random; the kernel places everything else at the top of the address space.
+// V8 asks for addresses below 2^46 at random, on arm64 below 2^38 (GetRandomMmapAddr, platform-posix.cc); the kernel
+// places everything else at the top of the address space.
 constexpr uint64_t kEndOfV8Hints = 0x400000000000;
 // Mimalloc does as well, and aligns its segments (MI_SEGMENT_SIZE); a page of V8's heap is 256 KiB.
 constexpr uint64_t kMimallocSegment = 32 * kMiB;
@@ -36,11 +40,19 @@ bool IsReadWrite(const MappingFacts& m) noexcept { return (m.perms & (kRead | kW
 bool IsAnonymous(const MappingFacts& m) noexcept {
   return m.inode == 0 && (m.perms & kShared) == 0 && (m.name.empty() || StartsWith(m.name, "[anon:"));
 }
-// A deleted executable is printed as "/usr/bin/node (deleted)".
+
+// Of node20, node-22 and node-v24.1.0: what comes behind the program's name. A deleted one is "node (deleted)".
+bool IsVersion(std::string_view rest) noexcept {
+  if (rest.empty() || rest[0] == ' ') return true;
+  if (rest[0] == '-') rest.remove_prefix(1);
+  if (StartsWith(rest, "v")) rest.remove_prefix(1);
+  return !rest.empty() && rest[0] >= '0' && rest[0] <= '9';
+}
+
 bool IsV8Program(std::string_view name) noexcept {
   const std::string_view base = name.substr(name.rfind('/') + 1);
   for (const std::string_view program : {"node", "nodejs", "electron", "deno"}) {
-    if (base == program || (StartsWith(base, program) && StartsWith(base.substr(program.size()), " "))) return true;
+    if (StartsWith(base, program) && IsVersion(base.substr(program.size()))) return true;
   }
   return StartsWith(base, "libnode.so");
 }
@@ -48,13 +60,16 @@ bool IsV8Program(std::string_view name) noexcept {
 class Layout {
  public:
   Layout(const MappingFacts* facts, size_t count, const OwnerRules& rules) noexcept
-      : facts_(facts), count_(count), rules_(rules) {
+      : facts_(facts), count_(count), rules_(rules), has_v8_(rules.has_v8) {
     for (size_t i = 0; i < count; i++) {
-      // A position-independent Node has its brk heap above all of V8's addresses.
-      if (facts[i].name == "[heap]" && facts[i].end < kEndOfV8Hints) end_of_brk_ = facts[i].end;
+      if (facts[i].name == "[heap]") end_of_brk_ = facts[i].end;
+      // Just below the end of the address space: some arm64 kernels have no more than 2^39 bytes of it.
+      if (facts[i].name == "[stack]") end_of_hints_ = std::min(kEndOfV8Hints, std::bit_ceil(facts[i].end) / 2);
       if (facts[i].inode != 0 && IsV8Program(facts[i].name)) has_v8_ = true;
       if (facts[i].name.find("/libmimalloc") != std::string_view::npos) has_mimalloc_ = true;
     }
+    // A position-independent Node has its brk heap above all of V8's addresses.
+    if (end_of_brk_ >= end_of_hints_) end_of_brk_ = 0;
   }
 
   struct Assignment {
@@ -107,10 +122,10 @@ class Layout {
   Owner OwnerInV8(size_t i) const noexcept {
     const MappingFacts& m = facts_[i];
     if (!m.flags.empty() && !HasFlag(m, "dc")) return Owner::kCount;  // V8 marks all of its memory MADV_DONTFORK
-    if (m.flags.empty() && has_mimalloc_ && m.start < kEndOfV8Hints && IsMimallocs(i)) return Owner::kCount;
+    if (m.flags.empty() && has_mimalloc_ && m.start < end_of_hints_ && IsMimallocs(i)) return Owner::kCount;
     // Without flags, what is not V8's must be told from where it lies: a block of malloc may lie between the reserves
     // of two wasm memories, a stack or an arena against the code range.
-    const bool guess = m.flags.empty() && m.start >= kEndOfV8Hints;
+    const bool guess = m.flags.empty() && m.start >= end_of_hints_;
     if (guess && m.malloc_chunk) return Owner::kCount;
     // Before the code range: the reserves of a wasm memory can touch it.
     const uint64_t before = ReserveBefore(i);
@@ -120,7 +135,7 @@ class Layout {
     }
     if (guess && (IsArenaHeap(i) || IsThreadStack(i))) return Owner::kCount;
     if (guess ? IsCode(i) : InCodeRange(i)) return Owner::kJsCode;
-    if (m.start >= end_of_brk_ && m.start < kEndOfV8Hints) return Owner::kJsHeap;
+    if (m.start >= end_of_brk_ && m.start < end_of_hints_) return Owner::kJsHeap;
     // V8's table of functions (Node 24) ends in a reserve too, but begins with a read-only part.
     if (BehindReadOnly(i)) return Owner::kJsHeap;
     // A resizable ArrayBuffer ends in the reserve that it may grow into. A small reserve with memory behind it is more
@@ -206,7 +221,7 @@ class Layout {
   bool MayBeStack(size_t i) const noexcept {
     const MappingFacts& m = facts_[i];
     return m.flags.empty() && IsAnonymous(m) && !IsOwn(m) && IsBehindGuard(i) && !HasCommonSize(m) && !IsArenaHeap(i) &&
-           !(has_v8_ && m.start >= end_of_brk_ && m.start < kEndOfV8Hints);
+           !(has_v8_ && m.start >= end_of_brk_ && m.start < end_of_hints_);
   }
 
   // Shared memory is no binary's data: the rings of io_uring are files to the kernel, and writable.
@@ -235,7 +250,8 @@ class Layout {
   size_t count_;
   const OwnerRules& rules_;
   uint64_t end_of_brk_ = 0;
-  bool has_v8_ = false;
+  uint64_t end_of_hints_ = kEndOfV8Hints;
+  bool has_v8_;
   bool has_mimalloc_ = false;
 };
 

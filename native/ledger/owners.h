@@ -58,6 +58,9 @@ struct OwnerRules {
   // Of threads, any order; none where they are not known, or where the kernel merges stacks with what lies behind.
   const uint64_t* stack_pointers = nullptr;
   size_t stack_pointer_count = 0;
+  // Known to run V8; else it does if its program or a library has a name of those that do. A program that brings its
+  // Node along has a name of its own.
+  bool has_v8 = false;
 };
 
 // Whether there is a mapping that may be a thread's stack and that layout alone does not decide.

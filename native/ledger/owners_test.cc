@@ -294,6 +294,50 @@ TEST(AssignOwners, WhatTouchesV8sMemoryAndIsNeitherCodeNorABufferIsNotV8s) {
   EXPECT_EQ(buffer.At(1), Owner::kArrayBuffers);
 }
 
+TEST(AssignOwners, V8IsKnownByTheNameOfItsProgramWithOrWithoutAVersion) {
+  const auto heap = [](std::string_view program) {
+    return Space(0x400000).Named(40 * kMiB, kRead | kExecute, program, 11).To(0x1a2b3c40000).Anonymous(kMiB).Last();
+  };
+  for (const char* name :
+       {"/usr/bin/node", "/usr/bin/node (deleted)", "/usr/bin/node20", "/usr/bin/node-22", "/opt/node-v24.1.0",
+        "/usr/bin/nodejs", "/opt/electron", "/opt/electron39", "/usr/bin/deno", "/usr/lib/libnode.so.115"}) {
+    EXPECT_EQ(heap(name), Owner::kJsHeap) << name;
+  }
+  for (const char* name : {"/usr/bin/node_exporter", "/usr/bin/node-exporter", "/usr/bin/nodemon", "/usr/bin/noded",
+                           "/usr/bin/node-", "/usr/bin/python3", "/srv/node/server"}) {
+    EXPECT_EQ(heap(name), Owner::kMmap) << name;
+  }
+}
+
+TEST(AssignOwners, V8IsKnownToRunWhateverTheProgramIsCalled) {
+  const std::vector<MappingFacts> facts =
+      Space(0x400000).Named(40 * kMiB, kRead | kExecute, "/srv/app", 11).To(0x1a2b3c40000).Anonymous(kMiB).facts();
+  Owner owners[2];
+  OwnerRules rules = {nullptr, 0};
+  rules.has_v8 = true;
+  AssignOwners(facts.data(), facts.size(), rules, owners);
+  EXPECT_EQ(owners[1], Owner::kJsHeap);
+}
+
+// Arm64 kernels with 39 bits, such as Raspberry Pi OS has: all of it lies below where x86-64 has V8's heap end.
+TEST(AssignOwners, WhatTheKernelPlacesInASmallAddressSpaceIsNotV8s) {
+  constexpr uint64_t kTop = 0x7f80000000;
+  const auto high = [](Space& s) {
+    s.To(kTop).Anonymous(20 * kMiB, kRw, "", true).Gap(kMiB).Anonymous(kMiB).Gap(kMiB);
+    s.Named(132 * kKiB, kRw, "[stack]");
+    EXPECT_EQ(s.At(3), Owner::kMalloc);
+    EXPECT_EQ(s.At(4), Owner::kMmap);
+  };
+  Space fixed(0x400000);
+  fixed.Node().Gap(kMiB).Named(kMiB, kRw, "[heap]").To(0x1a2b3c0000).Anonymous(256 * kKiB);
+  high(fixed);
+  EXPECT_EQ(fixed.At(2), Owner::kJsHeap);
+  Space position_independent(0x1a2b3c0000);
+  position_independent.Anonymous(256 * kKiB).To(0x5555550000).Node().Gap(kMiB).Named(kMiB, kRw, "[heap]");
+  high(position_independent);
+  EXPECT_EQ(position_independent.At(0), Owner::kJsHeap);
+}
+
 TEST(AssignOwners, SegmentsOfMimallocAmongV8sAddressesAreNotV8s) {
   Space s(kHigh);
   s.Node().Named(kMiB, kRead, "/usr/lib/x86_64-linux-gnu/libmimalloc.so.2.0", 12);

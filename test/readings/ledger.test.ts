@@ -2,6 +2,9 @@
 
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
+import { constants, copyFileSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { ledger, mappings } from 'tidemark'
 import { takeLightReading, takeReading } from '#dist/readings/take-reading'
@@ -53,6 +56,20 @@ test('freed memory is malloc-free, and trimmable as far as whole pages of it go'
     main()`)) as Record<string, number>
   assert.ok(result.free! > 60 * MiB, JSON.stringify(result))
   assert.ok(result.trimmable! > 0.8 * result.free!, JSON.stringify(result))
+})
+
+// Of a program that brings its Node along nothing in the name of its file tells.
+test('a Node whose file has another name knows its own objects for js-heap', (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'tidemark-'))
+  t.after(() => rmSync(folder, { recursive: true }))
+  const program = join(folder, 'my-service')
+  copyFileSync(process.execPath, program, constants.COPYFILE_FICLONE)
+  const script = `
+    const { ledger } = require(${JSON.stringify(`${DIST}/readings/ledger`)})
+    globalThis.objects = Array.from({ length: 5e5 }, (_, i) => ({ i, next: { i } }))
+    ledger().then(({ owners }) => console.log(owners['js-heap']))`
+  const { stdout, stderr } = spawnSync(program, ['--eval', script], { encoding: 'utf8' })
+  assert.ok(Number(stdout) > 20 * MiB, `${stdout}${stderr}`)
 })
 
 test('a light reading carries on what a whole one found, and takes what came since for live', async () => {
