@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <iterator>
 
 #include "base/scratch.h"
 
@@ -107,6 +108,26 @@ bool Mincore(uint64_t start, uint64_t end, unsigned char* pages) noexcept {
   return mincore(reinterpret_cast<void*>(start), end - start, pages) == 0;  // NOLINT(performance-no-int-to-ptr)
 }
 
+// Which pages of [start, end), a slice at most, are resident: bit 0 of a byte each. `pagemap` may be -1.
+int ReadSlice(int pagemap, uint64_t start, uint64_t end, unsigned char* pages) noexcept {
+  if (Mincore(start, end, pages)) return 0;
+  if (errno != ENOMEM && errno != EAGAIN) return errno;
+  // Where some of it has been unmapped since, mincore tells nothing of the rest; pagemap does, at twice the price.
+  const uint64_t page = PageSize();
+  const size_t n = (end - start) / page;
+  std::memset(pages, 0, n);
+  for (size_t i = 0; i < n;) {
+    uint64_t entries[512];
+    const size_t want = std::min(n - i, std::size(entries));
+    const ssize_t got = pread(pagemap, entries, want * sizeof(uint64_t), static_cast<off_t>((start / page + i) * 8));
+    const size_t read = got < 0 ? 0 : static_cast<size_t>(got) / sizeof(uint64_t);
+    if (read == 0) break;
+    for (size_t k = 0; k < read; k++) pages[i + k] = (entries[k] & kPagemapPresent) != 0 ? 1 : 0;
+    i += read;
+  }
+  return 0;
+}
+
 void AddRegion(const PageRegion& region, ResidentRange& range) noexcept {
   const uint64_t bytes = region.end - region.start;
   if ((region.categories & kIsGuard) != 0) return;  // reported as swapped too
@@ -196,14 +217,9 @@ int CountByMincore(int pagemap, RangeArray& ranges) noexcept {
       last++;
       stop = std::min(ranges[last].end, limit);
     }
-    bool mapped = Mincore(at, stop, pages);
-    if (!mapped && last > i && errno == ENOMEM) {  // one of them has vanished: the first alone
-      last = i;
-      stop = std::min(ranges[i].end, limit);
-      mapped = Mincore(at, stop, pages);
-    }
-    if (!mapped && errno != ENOMEM && errno != EAGAIN) return errno;
-    for (size_t r = i; mapped && r <= last; r++) {
+    const int error = ReadSlice(pagemap, at, stop, pages);
+    if (error != 0) return error;
+    for (size_t r = i; r <= last; r++) {
       const uint64_t from = std::max(at, ranges[r].start);
       const uint64_t to = std::min(stop, ranges[r].end);
       const unsigned char* first = pages + (from - at) / page;
@@ -257,7 +273,7 @@ int MarkByScan(int pagemap, ResidentPages& pages) noexcept {
   });
 }
 
-int MarkByMincore(ResidentPages& pages) noexcept {
+int MarkByMincore(int pagemap, ResidentPages& pages) noexcept {
   const uint64_t page = PageSize();
   Scratch vector(kSliceBytes / page);
   auto* resident = static_cast<unsigned char*>(vector.data());
@@ -265,17 +281,14 @@ int MarkByMincore(ResidentPages& pages) noexcept {
   Pace pace;
   for (uint64_t at = pages.start(); at < pages.end(); at += kSliceBytes) {
     const uint64_t stop = std::min(at + kSliceBytes, pages.end());
-    // What has vanished meanwhile (ENOMEM) holds nothing.
-    if (Mincore(at, stop, resident)) {
-      const size_t n = (stop - at) / page;
-      for (size_t i = 0; i < n;) {
-        size_t end = i;
-        while (end < n && (resident[end] & 1) != 0) end++;
-        if (end > i) pages.Mark(at + i * page, at + end * page);
-        i = end + 1;
-      }
-    } else if (errno != ENOMEM && errno != EAGAIN) {
-      return errno;
+    const int error = ReadSlice(pagemap, at, stop, resident);
+    if (error != 0) return error;
+    const size_t n = (stop - at) / page;
+    for (size_t i = 0; i < n;) {
+      size_t end = i;
+      while (end < n && (resident[end] & 1) != 0) end++;
+      if (end > i) pages.Mark(at + i * page, at + end * page);
+      i = end + 1;
     }
     pace.AfterSlice();
   }
@@ -360,18 +373,18 @@ uint64_t OwnResidentBytes(uint64_t address, uint64_t size) noexcept {
   return std::min(resident, size);
 }
 
+PageMarker::PageMarker(pid_t pid) noexcept
+    : path_(pid, "pagemap"), pagemap_(OpenProc(path_)), no_pagemap_(pagemap_ ? 0 : errno), is_own_(pid == 0) {}
+
 Failure PageMarker::Mark(ResidentPages& pages) noexcept {
-  const ProcPath path(pid_, "pagemap");
-  int error = 0;
-  if (pid_ == 0 && pages.end() - pages.start() <= kSparseBytes) {
-    error = MarkByMincore(pages);
-  } else {
-    if (!pagemap_) pagemap_ = OpenProc(path);
-    if (!pagemap_) return FailureAt(path, errno);
+  int error = no_pagemap_;
+  if (is_own_ && pages.end() - pages.start() <= kSparseBytes) {
+    error = MarkByMincore(pagemap_.get(), pages);
+  } else if (pagemap_) {
     error = HasPagemapScan() ? MarkByScan(pagemap_.get(), pages) : MarkByPagemap(pagemap_.get(), pages);
   }
   pages.Seal();
-  return error == 0 ? Failure{} : FailureAt(path, error);
+  return error == 0 ? Failure{} : FailureAt(path_, error);
 }
 
 }  // namespace tidemark

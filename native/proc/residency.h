@@ -46,14 +46,17 @@ uint64_t OwnResidentBytes(uint64_t address, uint64_t size) noexcept;
 // The same page by page.
 class PageMarker {
  public:
-  explicit PageMarker(pid_t pid) noexcept : pid_(pid) {}
+  explicit PageMarker(pid_t pid) noexcept;
 
-  // Marks and seals `pages`, which was reset to some part of the address space.
+  // Marks and seals `pages`, which was reset to some part of the address space. What of it is no longer mapped holds
+  // nothing, and is no failure.
   Failure Mark(ResidentPages& pages) noexcept;
 
  private:
-  pid_t pid_;
+  ProcPath path_;
   UniqueFd pagemap_;
+  int no_pagemap_;  // an errno, or 0
+  bool is_own_;
 };
 
 }  // namespace tidemark

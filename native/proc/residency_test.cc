@@ -262,6 +262,35 @@ TEST(ReadResidency, CountsNothingInARangeThatHasVanishedAndAllOfItsNeighbours) {
   munmap(memory - kPage, (3 * 8 + 2) * kPage);
 }
 
+// 40 MiB of which the third slice begins with a page that is not touched; then some of the first and the third go.
+TEST(ReadResidency, CountsAndMarksWhatIsAroundAHoleInOneRange) {
+  char* memory = Map(40 * kMiB);
+  Touch(memory, 0, 40 * kMiB);
+  madvise(memory + 32 * kMiB, kPage, MADV_DONTNEED);
+  munmap(memory + 5 * kMiB, kPage);
+  munmap(memory + 36 * kMiB, 4 * kMiB);
+  const uint64_t start = reinterpret_cast<uint64_t>(memory);
+  const auto is_there = [](uint64_t at) { return at != 5 * kMiB && at != 32 * kMiB && at < 36 * kMiB; };
+  for (const pid_t pid : {0, getpid()}) {
+    RangeArray anonymous;
+    RangeArray cow;
+    *anonymous.Append() = {start, start + 40 * kMiB, 0, 0, false};
+    ResidencySource source;
+    ASSERT_FALSE(ReadResidency(pid, anonymous, cow, source));
+    EXPECT_EQ(anonymous[0].anon, 36 * kMiB - 2 * kPage) << "pid " << pid;
+    EXPECT_TRUE(anonymous[0].first_page_resident) << "pid " << pid;
+
+    PageMarker marker(pid);
+    ResidentPages pages;
+    ASSERT_TRUE(pages.Reset(start, start + 40 * kMiB));
+    ASSERT_FALSE(marker.Mark(pages));
+    for (uint64_t at = 0; at < 40 * kMiB; at += kPage) {
+      ASSERT_EQ(pages.Contains(start + at), is_there(at)) << "pid " << pid << ", at " << at;
+    }
+  }
+  munmap(memory - kPage, 40 * kMiB + 2 * kPage);
+}
+
 TEST(ReadResidency, KnowsWhetherTheFirstPageIsResidentInARangeOfSeveralSlices) {
   char* memory = Map(40 * kMiB);
   const uint64_t start = reinterpret_cast<uint64_t>(memory);
