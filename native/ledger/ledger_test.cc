@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -76,6 +78,59 @@ TEST(Ledger, CountsSharedMemoryOnce) {
   EXPECT_NEAR(Of(after, Owner::kShmem) - Of(before, Owner::kShmem), 16 * kMiB, kMiB);
   EXPECT_NEAR(Of(after, Owner::kFile) - Of(before, Owner::kFile), 0, kMiB);
   EXPECT_EQ(Sum(after), after.usage.rss);
+}
+
+// A child that stands still with what `prepare` maps, and `look(its pid)` from here.
+template <class Prepare, class Look>
+void AtAChild(Prepare&& prepare, Look&& look) {
+  int ready[2];
+  ASSERT_EQ(pipe(ready), 0);
+  const pid_t child = fork();
+  if (child == 0) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    prepare();
+    if (write(ready[1], "", 1) != 1) _exit(1);
+    for (;;) pause();
+  }
+  close(ready[1]);
+  char byte;
+  EXPECT_EQ(read(ready[0], &byte, 1), 1) << "the child has ended";
+  close(ready[0]);
+  look(child);
+  kill(child, SIGKILL);
+  waitpid(child, nullptr, 0);
+}
+
+char* MapHere(uint64_t address, uint64_t bytes, int protection, int flags = 0, int fd = -1) {
+  void* memory = mmap(reinterpret_cast<void*>(address), bytes, protection,  // NOLINT(performance-no-int-to-ptr)
+                      MAP_PRIVATE | MAP_NORESERVE | (fd < 0 ? MAP_ANONYMOUS : 0) | flags, fd, 0);
+  if (memory == MAP_FAILED) _exit(2);
+  return static_cast<char*>(memory);
+}
+
+// Of a process that reserves much more than it touches, as a sanitizer does, or somebody who wishes this host ill.
+TEST(LedgerDeathTest, TakesNoMemoryForWhatIsReservedAndCountsWhatIsTouchedOfIt) {
+  testing::FLAGS_gtest_death_test_style = "threadsafe";
+  const auto compare = [] {
+    const auto prepare = [] {
+      char* memory = MapHere(0, uint64_t{8} << 40, PROT_READ | PROT_WRITE);
+      std::memset(memory, 1, 8 << 20);
+    };
+    AtAChild(prepare, [](pid_t pid) {
+      rusage before;
+      getrusage(RUSAGE_SELF, &before);
+      Ledger ledger;
+      ASSERT_FALSE(ReadLedger(pid, Depth::kWhole, ledger));
+      rusage after;
+      getrusage(RUSAGE_SELF, &after);
+      EXPECT_LT(after.ru_maxrss - before.ru_maxrss, 32 << 10);  // KiB
+      EXPECT_TRUE(ledger.walked);
+      EXPECT_GE(Of(ledger, Owner::kMmap), 8 * kMiB);
+      EXPECT_NEAR(Of(ledger, Owner::kUnexplained), 0, 2 * kMiB);
+    });
+    _exit(testing::Test::HasFailure() ? 1 : 0);
+  };
+  EXPECT_EXIT(compare(), testing::ExitedWithCode(0), "");
 }
 
 TEST(Ledger, OfAProcessThatIsNotThereFails) {
