@@ -18,7 +18,8 @@ iovec At(uint64_t address, size_t size) noexcept {
 
 }  // namespace
 
-ProcessMemory::ProcessMemory(pid_t pid) noexcept : pid_(pid == 0 ? getpid() : pid), is_own_(pid_ == getpid()) {
+ProcessMemory::ProcessMemory(pid_t pid) noexcept
+    : pid_(pid), target_(pid == 0 ? getpid() : pid), is_own_(target_ == getpid()) {
   // An address that no process maps: EFAULT is the kernel's yes, everything else its no.
   char byte;
   const iovec nowhere = At(0, 1);
@@ -37,8 +38,8 @@ ssize_t ProcessMemory::Copy(const iovec* from, size_t count, iovec to) noexcept 
   // does. Within one process either may be called the remote one: called the other way round, one page is pinned for a
   // batch of headers and not one for each, which takes 0.2 us a header instead of 0.5. AddressSanitizer would take the
   // C library's function for a read of ours, of memory that is none of our business.
-  return is_own_ ? syscall(SYS_process_vm_writev, pid_, from, count, &to, 1, 0)
-                 : process_vm_readv(pid_, &to, 1, from, count, 0);
+  return is_own_ ? syscall(SYS_process_vm_writev, target_, from, count, &to, 1, 0)
+                 : process_vm_readv(target_, &to, 1, from, count, 0);
 }
 
 size_t ProcessMemory::Read(uint64_t address, void* to, size_t size) noexcept {

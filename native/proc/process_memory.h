@@ -44,7 +44,8 @@ class ProcessMemory final : public PageSource {
  private:
   ssize_t Copy(const iovec* from, size_t count, iovec to) noexcept;
 
-  pid_t pid_;
+  pid_t pid_;     // for /proc, which may be that of another PID namespace: ours is not our number there
+  pid_t target_;  // for system calls
   bool is_own_;
   int error_ = 0;
   UniqueFd pagemap_;

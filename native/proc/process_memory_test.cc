@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -102,6 +103,30 @@ TEST(ProcessMemoryDeathTest, ReadsByWhateverASandboxLeaves) {
   };
   EXPECT_EXIT(read({__NR_process_vm_writev}), testing::ExitedWithCode(0), "");
   EXPECT_EXIT(read({__NR_process_vm_writev, __NR_process_vm_readv}), testing::ExitedWithCode(0), "");
+}
+
+// As in a container that was given the host's /proc: this process is 1 to itself, and there 1 is another.
+TEST(ProcessMemoryDeathTest, AsksForPagesOfThisProcessWhateverItsNumberInProc) {
+  testing::FLAGS_gtest_death_test_style = "threadsafe";
+  const auto ask = [] {
+    if (unshare(CLONE_NEWUSER | CLONE_NEWPID) != 0) _exit(3);
+    const pid_t child = fork();
+    if (child == 0) {
+      const Pages pages;
+      ProcessMemory memory(0);
+      _exit(memory.IsResident(pages.At(0)) && !memory.IsResident(pages.At(1)) ? 0 : 1);
+    }
+    int status = 0;
+    waitpid(child, &status, 0);
+    _exit(WIFEXITED(status) ? WEXITSTATUS(status) : 2);
+  };
+  EXPECT_EXIT(
+      ask(),
+      [](int status) {
+        const int code = WIFEXITED(status) ? WEXITSTATUS(status) : 2;
+        return code == 0 || code == 3;  // 3: namespaces are forbidden here
+      },
+      "");
 }
 
 }  // namespace
