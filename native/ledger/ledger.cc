@@ -94,14 +94,14 @@ class PoolWalk {
     if (failure) return failure.error;
     WordReader words(memory_, pages_);
     if (pool == Pool::kBrkHeap) return WalkBrkHeap(words) ? 0 : ENOMEM;
-    uint64_t at = row.start;
-    while (at % kArenaHeapBytes == 0 && at < end) {
+    // Heaps that have filled up merge with each other, and where memory is not overcommitted with what lies before.
+    for (uint64_t at = row.start; at < end;) {
       ArenaHeap heap;
-      if (!ReadArenaHeap(words, at, end, patience_, heap)) break;
-      if (!WalkArenaHeap(words, at, heap)) return ENOMEM;
-      at = std::min(at + kArenaHeapBytes, end);
+      const uint64_t next = FindArenaHeap(words, at, end, patience_, heap);
+      if (next > at) WalkRest(words, i, at, next, pool);
+      if (next < end && !WalkArenaHeap(words, next, heap)) return ENOMEM;
+      at = next + kArenaHeapBytes;
     }
-    if (at < end) WalkRest(words, i, at, pool);
     return 0;
   }
 
@@ -151,6 +151,14 @@ class PoolWalk {
     return true;
   }
 
+  // The first heap of an arena at `from` or behind; `end` where there is none.
+  static uint64_t FindArenaHeap(WordReader& words, uint64_t from, uint64_t end, Patience& patience,
+                                ArenaHeap& heap) noexcept {
+    uint64_t at = (from + kArenaHeapBytes - 1) / kArenaHeapBytes * kArenaHeapBytes;
+    while (at < end && !ReadArenaHeap(words, at, end, patience, heap)) at += kArenaHeapBytes;
+    return std::min(at, end);
+  }
+
   bool WalkArenaHeap(WordReader& words, uint64_t start, const ArenaHeap& heap) noexcept {
     ArenaSums* arena = ArenaAt(heap.arena);
     if (arena == nullptr) return false;
@@ -163,15 +171,16 @@ class PoolWalk {
     return true;
   }
 
-  void WalkRest(WordReader& words, size_t i, uint64_t from, Pool pool) noexcept {
+  // What of row `i` is no arena's.
+  void WalkRest(WordReader& words, size_t i, uint64_t from, uint64_t to, Pool pool) noexcept {
     AnonymousSums sums;
-    WalkAnonymous(memory_, words, pages_, fast_, from, pages_.end(), patience_, sums);
+    WalkAnonymous(memory_, words, pages_, fast_, from, to, patience_, sums);
     ledger_.anonymous.Add(sums);
     Of(Owner::kMalloc) += static_cast<double>(sums.blocks_resident + sums.heaps.live);
     Of(Owner::kMallocFree) += static_cast<double>(sums.heaps.free);
     uint64_t bss = 0;
-    if (pool == Pool::kBss) {
-      bss = std::min(sums.other, pages_.Bytes(from, std::clamp(EndOfBssOf(i), from, pages_.end())));
+    if (pool == Pool::kBss && from == pages_.start()) {
+      bss = std::min(sums.other, pages_.Bytes(from, std::clamp(EndOfBssOf(i), from, to)));
     }
     Of(Owner::kProgram) += static_cast<double>(bss);
     Of(Owner::kMmap) += static_cast<double>(sums.other - bss);

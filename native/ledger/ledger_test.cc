@@ -101,11 +101,19 @@ void AtAChild(Prepare&& prepare, Look&& look) {
   waitpid(child, nullptr, 0);
 }
 
-char* MapHere(uint64_t address, uint64_t bytes, int protection, int flags = 0, int fd = -1) {
-  void* memory = mmap(reinterpret_cast<void*>(address), bytes, protection,  // NOLINT(performance-no-int-to-ptr)
-                      MAP_PRIVATE | MAP_NORESERVE | (fd < 0 ? MAP_ANONYMOUS : 0) | flags, fd, 0);
+char* Map(uint64_t address, uint64_t bytes) {
+  void* memory = mmap(reinterpret_cast<void*>(address), bytes, PROT_READ | PROT_WRITE,  // NOLINT
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | (address != 0 ? MAP_FIXED_NOREPLACE : 0), -1, 0);
   if (memory == MAP_FAILED) _exit(2);
   return static_cast<char*>(memory);
+}
+
+// Where `bytes` of nothing lie, and nothing touches them.
+uint64_t Nowhere(uint64_t bytes) {
+  const uint64_t room = bytes + 2 * kArenaHeapBytes;
+  void* memory = mmap(nullptr, room, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  munmap(memory, room);
+  return (reinterpret_cast<uint64_t>(memory) / kArenaHeapBytes + 1) * kArenaHeapBytes;
 }
 
 // Of a process that reserves much more than it touches, as a sanitizer does, or somebody who wishes this host ill.
@@ -113,8 +121,7 @@ TEST(LedgerDeathTest, TakesNoMemoryForWhatIsReservedAndCountsWhatIsTouchedOfIt) 
   testing::FLAGS_gtest_death_test_style = "threadsafe";
   const auto compare = [] {
     const auto prepare = [] {
-      char* memory = MapHere(0, uint64_t{8} << 40, PROT_READ | PROT_WRITE);
-      std::memset(memory, 1, 8 << 20);
+      std::memset(Map(0, uint64_t{8} << 40), 1, 8 << 20);
     };
     AtAChild(prepare, [](pid_t pid) {
       rusage before;
@@ -131,6 +138,48 @@ TEST(LedgerDeathTest, TakesNoMemoryForWhatIsReservedAndCountsWhatIsTouchedOfIt) 
     _exit(testing::Test::HasFailure() ? 1 : 0);
   };
   EXPECT_EXIT(compare(), testing::ExitedWithCode(0), "");
+}
+
+// A full heap of the arena whose first heap is at `first`: a live chunk of which 8 MiB are touched, behind some small.
+void WriteHeap(uint64_t at, uint64_t first) {
+  char* heap = reinterpret_cast<char*>(at);  // NOLINT(performance-no-int-to-ptr)
+  std::memset(heap, 1, 8 << 20);
+  const auto word = [&](uint64_t offset, uint64_t value) { std::memcpy(heap + offset, &value, sizeof value); };
+  word(0, first + 0x30);
+  word(8, 0);
+  word(16, kArenaHeapBytes);
+  uint64_t chunk = 0x40;
+  const auto add = [&](uint64_t size) {
+    word(chunk + 8, size | 1);
+    chunk += size;
+  };
+  for (int i = 0; i < 60; i++) add(0x30);
+  add(kArenaHeapBytes - 0x10000 - chunk);
+  add(0x10000);  // the top
+}
+
+TEST(Ledger, FindsTheHeapsOfArenasInARowWhateverLiesBeforeThemInIt) {
+  const uint64_t first = Nowhere(5 * kArenaHeapBytes) + kArenaHeapBytes;
+  for (const uint64_t before : {uint64_t{0}, uint64_t{3} << 20}) {
+    const auto prepare = [&] {
+      Map(first - before, before + 3 * kArenaHeapBytes);
+      WriteHeap(first, first);
+      // One that cannot be followed.
+      std::memset(reinterpret_cast<char*>(first + kArenaHeapBytes), 1, 8 << 20);  // NOLINT(performance-no-int-to-ptr)
+      WriteHeap(first + 2 * kArenaHeapBytes, first);
+    };
+    AtAChild(prepare, [&](pid_t pid) {
+      Ledger ledger;
+      ASSERT_FALSE(ReadLedger(pid, Depth::kWhole, ledger));
+      uint64_t heaps = 0;
+      for (const ArenaSums& arena : ledger.arenas) {
+        if (arena.address != first + 0x30) continue;
+        heaps = arena.heaps;
+        EXPECT_EQ(arena.sums.live, uint64_t{16} << 20);
+      }
+      EXPECT_EQ(heaps, 2u) << before << " bytes before";
+    });
+  }
 }
 
 TEST(Ledger, OfAProcessThatIsNotThereFails) {
