@@ -186,13 +186,14 @@ class PoolWalk {
     Of(Owner::kMmap) += static_cast<double>(sums.other - bss);
   }
 
-  // Row `i` lies behind a file's writable pages. 0 where it is no binary's; all of the row where that cannot be read.
+  // Row `i` lies behind a file's writable pages. 0 where it is no binary's; all of the row where that cannot be read, or
+  // only from the file: that would add to RSS, and wait for ever where the file's server does not answer.
   uint64_t EndOfBssOf(size_t i) noexcept {
     const uint64_t inode = table_.rows[i - 1].map.inode;
     for (size_t k = i; k > 0 && i - k < 16; k--) {
       const MapsRow& row = table_.rows[k - 1].map;
       if (row.inode != inode || row.offset != 0) continue;
-      const size_t size = memory_.Read(row.start, header_, sizeof header_);
+      const size_t size = memory_.IsResident(row.start) ? memory_.Read(row.start, header_, sizeof header_) : 0;
       if (size == 0) return table_.rows[i].map.end;
       return EndOfBss(header_, size, row.start, table_.rows[i].map.start, PageSize());
     }

@@ -182,6 +182,30 @@ TEST(Ledger, FindsTheHeapsOfArenasInARowWhateverLiesBeforeThemInIt) {
   }
 }
 
+TEST(Ledger, BringsInNoPageOfAFileToFindTheEndOfItsZeroedData) {
+  const uint64_t page = PageSize();
+  const uint64_t start = Nowhere(64 * page);
+  const int file = memfd_create("file", MFD_CLOEXEC);
+  for (uint64_t i = 0; i < 32 * page; i += 8) ASSERT_EQ(write(file, "8 bytes.", 8), 8);
+  const auto prepare = [&] {
+    const auto map_file = [&](uint64_t at, uint64_t bytes, int protection, uint64_t offset) {
+      void* memory = mmap(reinterpret_cast<void*>(at), bytes, protection,  // NOLINT(performance-no-int-to-ptr)
+                          MAP_PRIVATE | MAP_FIXED_NOREPLACE, file, static_cast<off_t>(offset));
+      if (memory == MAP_FAILED) _exit(2);
+    };
+    map_file(start, 16 * page, PROT_READ, 0);
+    map_file(start + 16 * page, 16 * page, PROT_READ | PROT_WRITE, 16 * page);
+    std::memset(Map(start + 32 * page, 16 * page), 1, 16 * page);
+  };
+  AtAChild(prepare, [&](pid_t pid) {
+    Ledger ledger;
+    ASSERT_FALSE(ReadLedger(pid, Depth::kWhole, ledger));
+    EXPECT_TRUE(ledger.walked);
+    EXPECT_FALSE(ProcessMemory(pid).IsResident(start));
+  });
+  close(file);
+}
+
 TEST(Ledger, OfAProcessThatIsNotThereFails) {
   Ledger ledger;
   EXPECT_TRUE(ReadLedger(0x7fffffff, Depth::kLight, ledger));
