@@ -10,6 +10,8 @@
 #include <csignal>
 #include <cstring>
 
+#include "proc/forbidden_calls.h"
+
 namespace tidemark {
 namespace {
 
@@ -135,6 +137,30 @@ TEST(LedgerDeathTest, TakesNoMemoryForWhatIsReservedAndCountsWhatIsTouchedOfIt) 
       EXPECT_GE(Of(ledger, Owner::kMmap), 8 * kMiB);
       EXPECT_NEAR(Of(ledger, Owner::kUnexplained), 0, 2 * kMiB);
     });
+    _exit(testing::Test::HasFailure() ? 1 : 0);
+  };
+  EXPECT_EXIT(compare(), testing::ExitedWithCode(0), "");
+}
+
+// The last descriptor that may be opened goes to /proc/PID/mem, and none is left for pagemap.
+TEST(LedgerDeathTest, KeepsTheLightCountOfWhatCannotBeLookedAtPageByPage) {
+  testing::FLAGS_gtest_death_test_style = "threadsafe";
+  const auto compare = [] {
+    Forbid({__NR_process_vm_writev, __NR_process_vm_readv});
+    AtAChild([] { std::memset(Map(0, 16 << 20), 1, 16 << 20); },
+             [](pid_t pid) {
+               HasPagemapScan();  // is asked once, of a file of its own
+               const int next = dup(0);
+               close(next);
+               const auto limit = static_cast<rlim_t>(next) + 1;
+               const rlimit one_more = {limit, limit};
+               ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &one_more), 0);
+               Ledger ledger;
+               ASSERT_FALSE(ReadLedger(pid, Depth::kWhole, ledger));
+               EXPECT_TRUE(ledger.walked);
+               EXPECT_GE(Of(ledger, Owner::kMmap), 16 * kMiB);
+               EXPECT_NEAR(Of(ledger, Owner::kUnexplained), 0, 2 * kMiB);
+             });
     _exit(testing::Test::HasFailure() ? 1 : 0);
   };
   EXPECT_EXIT(compare(), testing::ExitedWithCode(0), "");

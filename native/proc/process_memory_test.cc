@@ -1,22 +1,19 @@
 #include "proc/process_memory.h"
 
 #include <gtest/gtest.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstddef>
 #include <cstring>
 #include <initializer_list>
 
 #include "base/own_mapping.h"
+#include "proc/forbidden_calls.h"
 
 namespace tidemark {
 namespace {
@@ -76,21 +73,6 @@ TEST(ProcessMemory, ReadsAnotherProcessUpToWhatIsGone) {
   ReadsUpToWhatIsGone(child, pages);
   kill(child, SIGKILL);
   waitpid(child, nullptr, 0);
-}
-
-// From here on these calls fail as a sandbox makes them fail.
-void Forbid(std::initializer_list<uint32_t> calls) {
-  for (const uint32_t call : calls) {
-    sock_filter filter[] = {
-        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, call, 0, 1),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-    };
-    const sock_fprog program = {sizeof filter / sizeof filter[0], filter};
-    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0)
-      _exit(22);
-  }
 }
 
 TEST(ProcessMemoryDeathTest, ReadsByWhateverASandboxLeaves) {
