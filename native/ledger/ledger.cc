@@ -186,8 +186,8 @@ class PoolWalk {
     Of(Owner::kMmap) += static_cast<double>(sums.other - bss);
   }
 
-  // Row `i` lies behind a file's writable pages. 0 where it is no binary's; all of the row where that cannot be read, or
-  // only from the file: that would add to RSS, and wait for ever where the file's server does not answer.
+  // Row `i` lies behind a file's writable pages. 0 where it is no binary's; all of the row where that cannot be read,
+  // or only from the file: that would add to RSS, and wait for ever where the file's server does not answer.
   uint64_t EndOfBssOf(size_t i) noexcept {
     const uint64_t inode = table_.rows[i - 1].map.inode;
     for (size_t k = i; k > 0 && i - k < 16; k--) {

@@ -122,9 +122,7 @@ uint64_t Nowhere(uint64_t bytes) {
 TEST(LedgerDeathTest, TakesNoMemoryForWhatIsReservedAndCountsWhatIsTouchedOfIt) {
   testing::FLAGS_gtest_death_test_style = "threadsafe";
   const auto compare = [] {
-    const auto prepare = [] {
-      std::memset(Map(0, uint64_t{8} << 40), 1, 8 << 20);
-    };
+    const auto prepare = [] { std::memset(Map(0, uint64_t{8} << 40), 1, 8 << 20); };
     AtAChild(prepare, [](pid_t pid) {
       rusage before;
       getrusage(RUSAGE_SELF, &before);
