@@ -13,6 +13,8 @@ namespace tidemark {
 
 namespace {
 
+constexpr uint64_t kArenaHeapSize = 16;  // where a heap says how much of it is in use (glibc malloc/arena.c, heap_info)
+
 // v8::V8::GetVersion, which addons may call in every Node there is.
 bool RunsV8() noexcept {
   static const bool runs_v8 = FindSymbol("_ZN2v82V810GetVersionEv") != nullptr;
@@ -86,9 +88,7 @@ class PoolWalk {
   // cannot be finished.
   int Walk(size_t i, Pool pool) noexcept {
     const MapsRow& row = table_.rows[i].map;
-    // An arena's heap may have grown since, into the reserve that is its own.
-    const uint64_t end =
-        pool == Pool::kArenaHeaps ? (row.end + kArenaHeapBytes - 1) / kArenaHeapBytes * kArenaHeapBytes : row.end;
+    const uint64_t end = pool == Pool::kArenaHeaps ? EndOfLastHeap(row) : row.end;
     if (!pages_.Reset(row.start, end)) return ENOMEM;
     const Failure failure = marker_.Mark(pages_);
     if (failure) return failure.error;
@@ -149,6 +149,16 @@ class PoolWalk {
     WalkHeap(words, pages_, fast_, pages_.start(), pages_.end(), patience_, sums);
     Add(*main, sums);
     return true;
+  }
+
+  // An arena's heap may have grown since, into the reserve that is its own, and may grow on for as long as the row is
+  // walked. All of the reserve would be 64 MiB to look at for the 132 KiB that an idle arena has.
+  uint64_t EndOfLastHeap(const MapsRow& row) noexcept {
+    const uint64_t start = (row.end - 1) / kArenaHeapBytes * kArenaHeapBytes;
+    uint64_t size = 0;
+    if (memory_.IsResident(start)) memory_.Read(start + kArenaHeapSize, &size, sizeof size);
+    const uint64_t meanwhile = std::max(row.end - row.start, uint64_t{2} << 20);
+    return std::clamp(start + std::min(size, kArenaHeapBytes) + meanwhile, row.end, start + kArenaHeapBytes);
   }
 
   // The first heap of an arena at `from` or behind; `end` where there is none.
