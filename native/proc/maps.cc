@@ -1,5 +1,6 @@
 #include "proc/maps.h"
 
+#include <algorithm>
 #include <cerrno>
 
 #include "proc/text_stream.h"
@@ -100,6 +101,17 @@ size_t ParseMaps(std::string_view text, bool last, MapsTable& table, size_t& lin
   return at;
 }
 
+void DropSuperseded(MappedArray<MapsRow>& rows) noexcept {
+  size_t kept = 0;
+  for (size_t i = 0; i < rows.size(); i++) {
+    const MapsRow row = rows[i];
+    while (kept > 0 && rows[kept - 1].start >= row.start) kept--;
+    if (kept > 0) rows[kept - 1].end = std::min(rows[kept - 1].end, row.start);
+    rows[kept++] = row;
+  }
+  rows.Shrink(rows.size() - kept);
+}
+
 Failure ReadMaps(pid_t pid, MapsTable& table) noexcept {
   const ProcPath path(pid, "maps");
   const UniqueFd fd = OpenProc(path);
@@ -110,6 +122,7 @@ Failure ReadMaps(pid_t pid, MapsTable& table) noexcept {
     const size_t used = ParseMaps(text, last, table, line, failed);
     return failed != 0 ? -failed : static_cast<ssize_t>(used);
   });
+  DropSuperseded(table.rows);
   return error == 0 ? Failure{} : FailureAt(path, error, error == kBadFormat ? line : 0);
 }
 

@@ -48,6 +48,10 @@ struct MapsTable {
 // is where it happened.
 size_t ParseMaps(std::string_view text, bool last, MapsTable& table, size_t& line, int& error) noexcept;
 
+// Of rows in the order of the file. Between two lines the kernel lets go of the process, and goes on behind the end of
+// what it has written: a mapping that has grown or merged meanwhile is written once more. The later line holds.
+void DropSuperseded(MappedArray<MapsRow>& rows) noexcept;
+
 // On kernels that walk maps under per-VMA locks (6.11 and later) this stalls no one.
 Failure ReadMaps(pid_t pid, MapsTable& table) noexcept;
 

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
 #include <fstream>
 #include <sstream>
 #include <string>
@@ -130,6 +131,37 @@ TEST(ParseMaps, KeepsTheLinesBeforeATornOneAndSaysWhichItIs) {
     ASSERT_EQ(error == 0, at_end_of_line) << "cut at " << cut;
     ASSERT_EQ(reference::Difference(table, error != 0 ? line : 0, expected), "") << "cut at " << cut;
   }
+}
+
+std::string WithoutSuperseded(std::string_view text) {
+  MapsTable table;
+  size_t line = 1;
+  int error = 0;
+  ParseMaps(text, true, table, line, error);
+  DropSuperseded(table.rows);
+  std::string left;
+  char buffer[64];
+  for (const MapsRow& row : table.rows) {
+    snprintf(buffer, sizeof buffer, "%lx-%lx %s ", row.start, row.end, (row.perms & kWrite) != 0 ? "rw" : "r");
+    left += buffer;
+  }
+  return left;
+}
+
+// The first is what Linux 6.18 was seen to write of a heap of glibc's that grew.
+TEST(DropSuperseded, LeavesOneRowForEachAddressAndTheLaterOne) {
+  EXPECT_EQ(WithoutSuperseded("7fcabc000000-7fcabc2ad000 rw-p 00000000 00:00 0 \n"
+                              "7fcabc000000-7fcabc2ae000 rw-p 00000000 00:00 0 \n"
+                              "7fcabc2ae000-7fcac0000000 ---p 00000000 00:00 0 \n"),
+            "7fcabc000000-7fcabc2ae000 rw 7fcabc2ae000-7fcac0000000 r ");
+  EXPECT_EQ(WithoutSuperseded("1000-2000 r--p 00000000 00:00 0\n"
+                              "2000-3000 rw-p 00000000 00:00 0\n"
+                              "3000-4000 r--p 00000000 00:00 0\n"
+                              "2000-6000 rw-p 00000000 00:00 0\n"),
+            "1000-2000 r 2000-6000 rw ");
+  EXPECT_EQ(WithoutSuperseded("1000-4000 r--p 00000000 00:00 0\n"
+                              "3000-6000 rw-p 00000000 00:00 0\n"),
+            "1000-3000 r 3000-6000 rw ");
 }
 
 TEST(ReadMaps, FindsAMappingOfThisProcess) {
