@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <iterator>
@@ -320,23 +321,25 @@ int MarkByPagemap(int pagemap, ResidentPages& pages) noexcept {
 }  // namespace
 
 bool HasPagemapScan() noexcept {
-  static const bool has = [] {
-    const UniqueFd pagemap = OpenProc(ProcPath(0, "pagemap"));
-    if (!pagemap) return false;
-    char here = 0;
-    const uint64_t page = reinterpret_cast<uint64_t>(&here) & ~(uint64_t{PageSize()} - 1);
-    PageRegion region;
-    ScanArgument scan = {};
-    scan.size = sizeof scan;
-    scan.start = page;
-    scan.end = page + PageSize();
-    scan.vec = reinterpret_cast<uint64_t>(&region);
-    scan.vec_len = 1;
-    scan.category_mask = kIsPresent;
-    scan.return_mask = kIsPresent;
-    return ioctl(pagemap.get(), kPagemapScan, &scan) >= 0;
-  }();
-  return has;
+  static std::atomic<int> known = -1;
+  int has = known.load(std::memory_order_relaxed);
+  if (has >= 0) return has != 0;
+  const UniqueFd pagemap = OpenProc(ProcPath(0, "pagemap"));
+  if (!pagemap) return false;  // descriptors may be short, and that says nothing of the kernel: asked again next time
+  char here = 0;
+  const uint64_t page = reinterpret_cast<uint64_t>(&here) & ~(uint64_t{PageSize()} - 1);
+  PageRegion region;
+  ScanArgument scan = {};
+  scan.size = sizeof scan;
+  scan.start = page;
+  scan.end = page + PageSize();
+  scan.vec = reinterpret_cast<uint64_t>(&region);
+  scan.vec_len = 1;
+  scan.category_mask = kIsPresent;
+  scan.return_mask = kIsPresent;
+  has = ioctl(pagemap.get(), kPagemapScan, &scan) >= 0 ? 1 : 0;
+  known.store(has, std::memory_order_relaxed);
+  return has != 0;
 }
 
 Failure ReadResidency(pid_t pid, RangeArray& anonymous, RangeArray& cow, ResidencySource& used) noexcept {
