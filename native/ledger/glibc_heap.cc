@@ -319,7 +319,8 @@ bool ReadArenaHeap(WordReader& words, uint64_t start, uint64_t limit, Patience& 
   uint64_t arena;
   uint64_t previous;
   uint64_t size;
-  if (!words.Read(start, arena) || !words.Read(start + 8, previous) || !words.Read(start + 16, size)) return false;
+  if (!words.Read(start, arena) || !words.Read(start + 8, previous) || !words.Read(start + kArenaHeapSizeOffset, size))
+    return false;
   const uint64_t offset = arena % kArenaHeapBytes;
   if (arena < kArenaHeapBytes || offset < 24 || offset > 64 || !is_heap(previous)) return false;
   // The next heap begins where this one must have ended, whatever it says.

@@ -21,7 +21,8 @@
 namespace tidemark {
 
 constexpr uint64_t kArenaHeapBytes = uint64_t{64}
-                                     << 20;  // HEAP_MAX_SIZE: heaps of thread arenas lie at multiples of it
+                                     << 20;    // HEAP_MAX_SIZE: heaps of thread arenas lie at multiples of it
+constexpr uint64_t kArenaHeapSizeOffset = 16;  // where a heap says how much of it is in use (arena.c, heap_info)
 
 struct HeapSums {
   uint64_t chunks = 0;

@@ -13,8 +13,6 @@ namespace tidemark {
 
 namespace {
 
-constexpr uint64_t kArenaHeapSize = 16;  // where a heap says how much of it is in use (glibc malloc/arena.c, heap_info)
-
 // v8::V8::GetVersion, which addons may call in every Node there is.
 bool RunsV8() noexcept {
   static const bool runs_v8 = FindSymbol("_ZN2v82V810GetVersionEv") != nullptr;
@@ -156,7 +154,7 @@ class PoolWalk {
   uint64_t EndOfLastHeap(const MapsRow& row) noexcept {
     const uint64_t start = (row.end - 1) / kArenaHeapBytes * kArenaHeapBytes;
     uint64_t size = 0;
-    if (memory_.IsResident(start)) memory_.Read(start + kArenaHeapSize, &size, sizeof size);
+    if (memory_.IsResident(start)) memory_.Read(start + kArenaHeapSizeOffset, &size, sizeof size);
     const uint64_t meanwhile = std::max(row.end - row.start, uint64_t{2} << 20);
     return std::clamp(start + std::min(size, kArenaHeapBytes) + meanwhile, row.end, start + kArenaHeapBytes);
   }

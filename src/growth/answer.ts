@@ -96,9 +96,9 @@ export function slopeOf(points: Points): Slope {
   return slope
 }
 
-/** The sampling error at the two ends of a window. */
-export function samplingOf({ v }: Points): Sampling {
-  return { first: v[0] ?? 0, last: v.at(-1) ?? 0 }
+/** The sampling error at the two ends of a window, and in its middle. */
+function samplingOf({ v }: Points): Sampling {
+  return { first: v[0] ?? 0, middle: v[v.length >> 1] ?? 0, last: v.at(-1) ?? 0 }
 }
 
 /** @param points from before `start` on */

@@ -7,7 +7,7 @@
  */
 
 import type { Points } from './series.js'
-import { leastSquares, slopeConfidenceSequence, slopeInterval, withVariance } from './trend.js'
+import { type Line, leastSquares, slopeConfidenceSequence, slopeInterval, withVariance } from './trend.js'
 
 export type WindowKind = 'leak' | 'warm-up' | 'steady' | 'unknown'
 
@@ -48,9 +48,10 @@ export interface Judgement {
 
 const NOTHING: Judgement = { kind: 'unknown', throughout: false, slowing: false, bending: false, clarity: 0 }
 
-/** Variances of the estimates at the ends of a window, in bytes squared, where values are estimated from samples. */
+/** Variances of the estimates at the ends of a window and in its middle, in bytes squared, where values are estimated from samples. */
 export interface Sampling {
   first: number
+  middle: number
   last: number
 }
 
@@ -60,7 +61,7 @@ export interface Sampling {
  * walk, and the variance is 1.2 (last - first) / span²; with exponential lifetimes it is at most 1.21 (first + last) / span²,
  * at lifetimes of 0.3 spans (computed in test/growth/site-trend.test.ts).
  */
-export function samplingVariance({ first, last }: Sampling, spanMs: number): number {
+export function samplingVariance(first: number, last: number, spanMs: number): number {
   return (1.25 * (first + last)) / spanMs ** 2
 }
 
@@ -82,11 +83,14 @@ export function judge(
 
   // Both halves keep the middle reading: with five major GCs each half has three.
   const middle = n >> 1
-  const line = leastSquares(t, v)
-  const whole = sampling ? withVariance(line, samplingVariance(sampling, spanMs)) : line
+  const laterMs = t[n - 1]! - t[middle]!
+  const estimated = (line: Line, from: number, to: number, ms: number) =>
+    sampling && ms > 0 ? withVariance(line, samplingVariance(from, to, ms)) : line
+  const { first: atFirst, middle: between, last } = sampling ?? { first: 0, middle: 0, last: 0 }
+  const whole = estimated(leastSquares(t, v), atFirst, last, spanMs)
   const clarity = whole.slope / Math.sqrt(whole.variance)
-  const first = leastSquares(t, v, 0, middle + 1)
-  const second = leastSquares(t, v, middle)
+  const first = estimated(leastSquares(t, v, 0, middle + 1), atFirst, between, spanMs - laterMs)
+  const second = estimated(leastSquares(t, v, middle), between, last, laterMs)
   const dead = deadZone(spanMs, v[n - 1]!)
   const edge = Math.max(1, n >> 3)
   const end = mean(v, n - edge, n)
@@ -104,7 +108,6 @@ export function judge(
 
   // Noise is taken from the second half: over the whole window the bend itself would pass for noise.
   const later = slopeInterval(second)
-  const laterMs = t[n - 1]! - t[middle]!
   const settled =
     second.slope < 0.4 * first.slope &&
     // Nor may it go on growing for all that is known, by what would matter next to what it grew.

@@ -6,7 +6,7 @@
  */
 
 import { MOST_SITES, type SiteLine } from '../readings/reading.js'
-import { answerFrom, samplingOf } from './answer.js'
+import { answerFrom } from './answer.js'
 import { samplingVariance, type WindowKind } from './kind.js'
 import { leakOrigin } from './owner-trend.js'
 import { type Points, Series } from './series.js'
@@ -127,7 +127,8 @@ export class SiteSeries {
     const windowMs = t.length > 0 ? t.at(-1)! - t[0]! : 0
     const line = leastSquares(t, v)
     const known = t.length >= POINTS_NEEDED && windowMs > 0
-    const variance = line.variance + samplingVariance(samplingOf(variances.since(t[0] ?? start)), windowMs)
+    const { v: errors } = variances.since(t[0] ?? start)
+    const variance = line.variance + samplingVariance(errors[0] ?? 0, errors.at(-1) ?? 0, windowMs)
     return {
       kind,
       bytesPerHour: known ? line.slope * HOUR : Number.NaN,

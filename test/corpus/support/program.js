@@ -10,6 +10,8 @@ const { setTimeout: delay } = require('node:timers/promises')
 const { getHeapStatistics } = require('node:v8')
 
 const TICK_MS = 20
+/** Between two points of what is kept: at every tick, two minutes of them would be a leak of their own, of 2 MiB. */
+const POINT_S = 0.5
 
 /** In a child that measures what one piece of work keeps; see `costOf`. */
 const CALIBRATING = process.argv[2] === 'calibrate'
@@ -76,7 +78,8 @@ exports.run = async ({ seconds, perSecond, before, work, truth }) => {
     // Not `work(…)`, which V8 would inline into this loop. No framework is inlined around what a service does.
     while (done < due) calls.push(Reflect.apply(work, undefined, [done++]))
     await Promise.all(calls)
-    history.push({ seconds: (performance.now() - began) / 1000, bytes: new Map(kept) })
+    const now = (performance.now() - began) / 1000
+    if (now >= (history.at(-1)?.seconds ?? 0) + POINT_S) history.push({ seconds: now, bytes: new Map(kept) })
     await delay(TICK_MS)
   }
   const steady = history.filter((point) => point.seconds > seconds / 4)
