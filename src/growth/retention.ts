@@ -12,6 +12,8 @@ import { formatBytes } from '../units.js'
 import { type Held, type OwnerTrend, SHORTEST_RUN_MS } from './owner-trend.js'
 import { Series } from './series.js'
 
+const HOUR = 3600e3
+
 /** What the allocator keeps below this, and below this share of RSS, is its working stock. */
 const WORTH_SAYING_BYTES = 32 * 2 ** 20
 const WORTH_SAYING_SHARE = 0.25
@@ -78,10 +80,13 @@ export function withRetention(trends: OwnerTrend[], all: OwnerTrend, held: Held 
 }
 
 function judged(free: OwnerTrend, trends: OwnerTrend[], all: OwnerTrend, held: Held | null, rss: number): OwnerTrend {
+  const isHeld = held !== null && held.bytes >= worthSaying(rss)
+  const open = free.kind !== 'leak' && !isHeld && undecided(free, all, trends, rss)
+  if (open) return open
   const piling = free.kind === 'leak' ? pilingUp(free, trends) : (highWater(all, trends) ?? stock(free, all, rss))
   // Whatever little free memory does, it is the allocator's working stock.
   if (piling.to < Math.min(LITTLE * worthSaying(rss), LITTLE_BYTES)) return { ...settled(piling), kind: 'steady' }
-  if (piling.kind === 'retention' || held === null || held.bytes < worthSaying(rss)) return piling
+  if (piling.kind === 'retention' || !isHeld) return piling
   const bigger = trends.find(
     ({ owner, kind, from, to }) => owner !== free.owner && kind === 'unknown' && to - from > held.bytes,
   )
@@ -123,6 +128,19 @@ function highWater(all: OwnerTrend, trends: OwnerTrend[]): OwnerTrend | undefine
     to: all.to - between,
     series: 'between bursts',
   }
+}
+
+/**
+ * Bursts that may be growing: all that the allocator holds has risen, by more than what is in use, and neither settled nor goes
+ * up in a line. Free memory that goes up and down by as much looks level beside that, and is not.
+ */
+function undecided(free: OwnerTrend, all: OwnerTrend, trends: OwnerTrend[], rss: number): OwnerTrend | undefined {
+  const inUse = trends.filter(({ owner, growth }) => IN_USE.includes(owner) && growth !== null && growth.low > 0)
+  const grown = inUse.reduce((sum, { growth, windowMs }) => sum + growth!.bytesPerHour * (windowMs / HOUR), 0)
+  const risen = all.to - all.from - grown
+  if (all.kind !== 'unknown' || risen < worthSaying(rss)) return undefined
+  const missing = `the allocator holds ${formatBytes(risen)} more than at first, and what is in use does not: whether it goes on needs a longer run`
+  return { ...settled(free), kind: 'unknown', missing }
 }
 
 /** What is freed and used again is nobody's growth: not much of it, or as much as comes and goes in all that the allocator holds. */

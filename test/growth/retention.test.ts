@@ -126,6 +126,17 @@ test('bursts that grow leave more behind each time, and the next one uses it: re
   }
 })
 
+test('free memory whose ups and downs hide that all the allocator holds has grown is not called steady', () => {
+  // Twice the memory is needed once, late in the run: no line any more, and no level either.
+  const bursts = (s: number) => {
+    const held = s < 28 ? 20 + 3 * s : 160
+    return s % 3 === 0 ? { malloc: 4 + held * 0.97, 'malloc-free': held * 0.03 } : { malloc: 4, 'malloc-free': held }
+  }
+  const verdict = run({ seconds: 34, owners: bursts })
+  assert.deepEqual(kinds(verdict), ['unknown'])
+  assert.match(verdict.evidence.join('\n'), /^malloc-free unknown: the allocator holds 1\d\d MiB more than at first/m)
+})
+
 test('a little free memory that comes and goes does not keep a service from being steady', () => {
   const { uniform } = random(77)
   // It climbs in jumps to 9 MiB: too irregular for an answer of its own, and too little to ask for one.
