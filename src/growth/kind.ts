@@ -85,7 +85,7 @@ export function judge(
   const middle = n >> 1
   const laterMs = t[n - 1]! - t[middle]!
   const estimated = (line: Line, from: number, to: number, ms: number) =>
-    sampling && ms > 0 ? withVariance(line, samplingVariance(from, to, ms)) : line
+    ms > 0 ? withVariance(line, samplingVariance(from, to, ms)) : line
   const { first: atFirst, middle: between, last } = sampling ?? { first: 0, middle: 0, last: 0 }
   const whole = estimated(leastSquares(t, v), atFirst, last, spanMs)
   const clarity = whole.slope / Math.sqrt(whole.variance)

@@ -24,7 +24,7 @@ const LEAK: Record<Owner, string> = {
   'thread-stacks': 'Threads accumulate: look for workers or native threads that are started and never end.',
   mmap: 'Native code maps anonymous memory directly and keeps it: `tidemark diff` of two mapping tables shows which mappings grew; suspect addons with an allocator or pool of their own.',
   program: 'Private pages of binaries and libraries grow: look for libraries that are loaded again and again.',
-  file: 'Pages of mapped files stay resident: the kernel can take clean ones back under pressure, so see first whether files are mapped and never unmapped (`tidemark maps`).',
+  file: '',
   shmem:
     'Shared memory grows and is not reclaimed while anybody holds it: look for memfd, /dev/shm files, shared mappings or segments that are not unlinked or unmapped.',
   profiler: '',
