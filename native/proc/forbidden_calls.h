@@ -14,6 +14,13 @@
 
 namespace tidemark {
 
+template <size_t kSize>
+void Apply(sock_filter (&filter)[kSize]) {
+  const sock_fprog program = {kSize, filter};
+  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0)
+    _exit(22);
+}
+
 // From here on these calls fail as a sandbox makes them fail.
 inline void Forbid(std::initializer_list<uint32_t> calls) {
   for (const uint32_t call : calls) {
@@ -23,9 +30,7 @@ inline void Forbid(std::initializer_list<uint32_t> calls) {
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
     };
-    const sock_fprog program = {sizeof filter / sizeof filter[0], filter};
-    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0)
-      _exit(22);
+    Apply(filter);
   }
 }
 

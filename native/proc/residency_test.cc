@@ -5,11 +5,7 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
-#include <linux/audit.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -20,6 +16,7 @@
 #include <cstring>
 #include <vector>
 
+#include "proc/forbidden_calls.h"
 #include "proc/smaps.h"
 
 #ifndef MADV_GUARD_INSTALL
@@ -183,9 +180,7 @@ void ForbidPagemapScan() {
       BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOTTY),
       BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
   };
-  const sock_fprog program = {sizeof filter / sizeof filter[0], filter};
-  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0)
-    _exit(22);
+  Apply(filter);
 }
 
 class ResidencyDeathTest : public testing::Test {
