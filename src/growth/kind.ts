@@ -118,7 +118,35 @@ export function judge(
   // What clearly rises is not level, however much it goes up and down on its way.
   const { low, high } = slopeInterval(whole)
   const flat = low <= dead && high < Math.max(dead, mattering(whole.deviation) / spanMs)
-  return { kind: flat ? 'steady' : 'unknown', ...shape }
+  const level = flat || (!alarm && comesAndGoes({ t, v, max }, middle))
+  return { kind: level ? 'steady' : 'unknown', ...shape }
+}
+
+/** Crossings of the middle of the range, in each half: it came back, and went again. */
+const CROSSINGS = 2
+
+/**
+ * Batches whose slope tells little, as it depends on where in a batch the window begins and ends: neither their peaks nor what
+ * is left between them is higher in the second half than in the first.
+ */
+function comesAndGoes({ v, max }: Points, middle: number): boolean {
+  const halves = [
+    { values: v.subarray(0, middle + 1), highs: max.subarray(0, middle + 1) },
+    { values: v.subarray(middle), highs: max.subarray(middle) },
+  ]
+  const [earlier, later] = halves.map(({ values, highs }) => ({ low: lowest(values), high: highest(highs) }))
+  const center = (lowest(v) + highest(v)) / 2
+  return (
+    later!.low <= earlier!.low + TRIVIAL_BYTES &&
+    later!.high <= earlier!.high + TRIVIAL_BYTES &&
+    halves.every(({ values }) => crossings(values, center) >= CROSSINGS)
+  )
+}
+
+function crossings(values: Float64Array, level: number): number {
+  let count = 0
+  for (let i = 1; i < values.length; i++) if (values[i - 1]! > level !== values[i]! > level) count++
+  return count
 }
 
 /** A rise within the noise is none: five deviations of it. */

@@ -83,7 +83,7 @@ function judged(free: OwnerTrend, trends: OwnerTrend[], all: OwnerTrend, held: H
   const isHeld = held !== null && held.bytes >= worthSaying(rss)
   const open = free.kind !== 'leak' && !isHeld && undecided(free, all, trends, rss)
   if (open) return open
-  const piling = free.kind === 'leak' ? pilingUp(free, trends) : (highWater(all, trends) ?? stock(free, all, rss))
+  const piling = free.kind === 'leak' ? pilingUp(free, trends) : (highWater(all, trends) ?? stock(free, all, held, rss))
   // Whatever little free memory does, it is the allocator's working stock.
   if (piling.to < Math.min(LITTLE * worthSaying(rss), LITTLE_BYTES)) return { ...settled(piling), kind: 'steady' }
   if (piling.kind === 'retention' || !isHeld) return piling
@@ -143,11 +143,13 @@ function undecided(free: OwnerTrend, all: OwnerTrend, trends: OwnerTrend[], rss:
   return { ...settled(free), kind: 'unknown', missing }
 }
 
-/** What is freed and used again is nobody's growth: not much of it, or as much as comes and goes in all that the allocator holds. */
-function stock(free: OwnerTrend, all: OwnerTrend, rss: number): OwnerTrend {
+/** What is freed and used again is nobody's growth: not much more of it, or as much as comes and goes in all that the allocator holds. */
+function stock(free: OwnerTrend, all: OwnerTrend, held: Held | null, rss: number): OwnerTrend {
   if (free.kind !== 'unknown') return free
   const exchanged = all.kind === 'steady' || all.kind === 'warm-up'
-  return exchanged || free.to < worthSaying(rss) ? { ...settled(free), kind: 'steady' } : free
+  // From a few looks nobody knows what it rose from.
+  const risen = held === null ? free.to : free.to - free.from
+  return exchanged || risen < worthSaying(rss) ? { ...settled(free), kind: 'steady' } : free
 }
 
 /** Whether growth of free memory will go on or was a warm-up changes nothing about it. */

@@ -104,6 +104,30 @@ test('a sawtooth is no leak, whether a tooth takes 10 s or, seen for some teeth,
   )
 })
 
+test('batches are steady though V8 is late with the last ones, as neither their peaks nor what is between them rises', () => {
+  // MiB in each second of a real run.
+  const recorded =
+    '0 35 36 36 0 0 0 46 46 0 0 0 0 46 46 2 1 1 0 42 42 0 0 0 1 40 40 40 0 0 0 45 45 45 45 45 45 43 43 43 43 43 43 36 36 36'
+  const batches = recorded.split(' ').map(Number)
+  const kindOf = (more: Curve) => run(45, { malloc: (t) => batches[t]! + more(t), file: () => 40 }).verdict().kind
+  assert.equal(
+    kindOf(() => 0),
+    'steady',
+  )
+  assert.equal(
+    kindOf((t) => (t === 36 ? 5 : 0)),
+    'unknown',
+    'a higher peak',
+  )
+  assert.equal(
+    kindOf((t) => (t > 22 ? 5 : 0)),
+    'unknown',
+    'all of the second half is higher',
+  )
+  const thereAndBack = (t: number) => Math.abs(50 - 2 * t) - batches[t]!
+  assert.equal(kindOf(thereAndBack), 'unknown', 'it came back once')
+})
+
 test('memory that returns to where it has been is no leak: teeth of ten minutes raise no alarm once two were seen', () => {
   const { noise } = random(13)
   const curve = service(noise(0.3, 1.5))

@@ -148,6 +148,19 @@ test('a little free memory that comes and goes does not keep a service from bein
   for (const seconds of [30, 60, 120]) assert.deepEqual(kinds(run({ seconds, owners: restless })), ['steady'])
 })
 
+test('what the allocator holds may rise in jumps: no question while that is less than what is worth saying', () => {
+  // MiB in each second of a real run: a queue of Buffers, now and then longer than ever before.
+  const recorded = {
+    used: '0 0 14 8 8 1 0 0 15 15 7 9 6 15 12 6 7 5 13 24 12 20 21 1 1 1 1 1 0 0 3 3 0 15 15 30 30 6 6 6 6 6 6 1 1 1',
+    free: '1 1 2 8 8 14 16 16 4 4 11 10 13 3 6 12 12 13 5 3 15 7 7 17 17 17 17 17 17 17 14 14 17 6 6 4 4 28 28 28 28 28 27 33 33 33',
+  }
+  const used = recorded.used.split(' ').map(Number)
+  const free = recorded.free.split(' ').map(Number)
+  const queue = (scale: number) => (s: number) => ({ malloc: 3 + scale * used[s]!, 'malloc-free': scale * free[s]! })
+  assert.deepEqual(kinds(run({ seconds: 45, owners: queue(1) })), ['steady'])
+  assert.deepEqual(kinds(run({ seconds: 45, owners: queue(3) })), ['unknown'])
+})
+
 test('a few MiB more of free memory are no retention, even in a straight line', () => {
   const verdict = run({ seconds: 60, owners: (s) => ({ malloc: 10, 'js-heap': 50, 'malloc-free': 1 + 0.12 * s }) })
   assert.deepEqual(kinds(verdict), ['steady'])

@@ -1,10 +1,8 @@
 'use strict'
 // Every three seconds a batch of Buffers that is larger than the last, and forgotten at once but for one in 200, which stays
-// until the next. They are collected within a second, and the allocator keeps their memory. V8 alone is late at times, when it
-// has let the heap grow, and two batches in memory at once would be another truth.
+// until the next. They are collected within a second, and the allocator keeps their memory.
 
-const { setFlagsFromString } = require('node:v8')
-const { runInNewContext } = require('node:vm')
+const { collectGarbage } = require('../support/collect-garbage.js')
 const { makeGarbage } = require('../support/garbage.js')
 const { run } = require('../support/program.js')
 const { seeded } = require('../support/random.js')
@@ -12,8 +10,6 @@ const { noLeak } = require('../support/truth.js')
 
 const next = seeded(108)
 const PER_SECOND = 50
-setFlagsFromString('--expose-gc')
-const collect = runInNewContext('gc')
 let survivors = []
 
 function handleBatch(size) {
@@ -27,7 +23,7 @@ run({
   perSecond: PER_SECOND,
   work(i) {
     if (i % (3 * PER_SECOND) === 0) handleBatch(1000 + 4 * i)
-    if (i % (3 * PER_SECOND) === PER_SECOND) collect()
+    if (i % (3 * PER_SECOND) === PER_SECOND) collectGarbage()
     makeGarbage(next)
     return survivors.length
   },
