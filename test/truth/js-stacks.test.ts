@@ -122,7 +122,12 @@ test('what V8 allocates in a collection has the JavaScript that set it off', { s
   // Marking and sweeping go on in other threads, which have no JavaScript.
   const onMain = said.filter(({ thread, inGc }) => thread === 'main' && inGc)
   assert.ok(onMain.length > 0, 'nothing was sampled in a collection')
-  for (const { names } of onMain) assert.ok(names.includes('collectHere'), names.join(' < '))
+  assert.ok(
+    onMain.some(({ names }) => names.includes('collectHere')),
+    'none had collectHere, which calls gc()',
+  )
+  // V8 may collect of itself too, while the session begins.
+  for (const { names } of onMain) assert.ok(names.includes('exports.profiled'), names.join(' < '))
 })
 
 interface Collected {
