@@ -130,16 +130,17 @@ const CROSSINGS = 2
  * is left between them is higher in the second half than in the first.
  */
 function comesAndGoes({ v, max }: Points, middle: number): boolean {
-  const halves = [
-    { values: v.subarray(0, middle + 1), highs: max.subarray(0, middle + 1) },
-    { values: v.subarray(middle), highs: max.subarray(middle) },
-  ]
-  const [earlier, later] = halves.map(({ values, highs }) => ({ low: lowest(values), high: highest(highs) }))
   const center = (lowest(v) + highest(v)) / 2
+  const half = (from: number, to: number) => {
+    const values = v.subarray(from, to)
+    return { low: lowest(values), high: highest(max.subarray(from, to)), crossings: crossings(values, center) }
+  }
+  const earlier = half(0, middle + 1)
+  const later = half(middle, v.length)
   return (
-    later!.low <= earlier!.low + TRIVIAL_BYTES &&
-    later!.high <= earlier!.high + TRIVIAL_BYTES &&
-    halves.every(({ values }) => crossings(values, center) >= CROSSINGS)
+    Math.min(earlier.crossings, later.crossings) >= CROSSINGS &&
+    later.low <= earlier.low + TRIVIAL_BYTES &&
+    later.high <= earlier.high + TRIVIAL_BYTES
   )
 }
 
