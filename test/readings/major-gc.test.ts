@@ -54,8 +54,14 @@ test('what a reading of the heap profile makes itself is not in use after the co
       if (since === count) throw new Error('it has not collected')
       await reading
       sampler.stop()
-      gc()
-      console.log(JSON.stringify({ floor, after, truth: majorCollections().usedAfter }))
+      // The least of a few: on a busy machine V8 holds for a moment what functions in compilation have in hand.
+      let truth = Infinity
+      for (let i = 0; i < 5; i++) {
+        gc()
+        truth = Math.min(truth, majorCollections().usedAfter)
+        await new Promise((resolve) => setTimeout(resolve, 100))
+      }
+      console.log(JSON.stringify({ floor, after, truth }))
     }
     main()`)) as { floor: number; after: number; truth: number }
   assert.ok(after - floor > 2 * MiB, `the reading made ${after - floor} bytes only`)
