@@ -31,6 +31,14 @@ const LEAK: Record<Owner, string> = {
   unexplained: '',
 }
 
+/** Of a process without V8, which is seen from outside only. */
+const LEAK_WITHOUT_V8: Partial<Record<Owner, string>> = {
+  malloc:
+    'Blocks are allocated and not freed. Who allocates them is not seen from outside: run the program under a memory profiler of its language, such as memray for Python and heaptrack for C, C++ and Rust.',
+  'thread-stacks': 'Threads accumulate: look for threads that are started and never end.',
+  mmap: 'Anonymous memory is mapped and kept, by an allocator or a pool of the program’s own (Python has one for objects up to 512 B): `tidemark diff` of two mapping tables shows which mappings grew.',
+}
+
 const WARM_UP = 'It grew and then settled: nothing to do, unless the level it settled at is too high.'
 
 /** Owners of which every worker has its own. */
@@ -42,7 +50,7 @@ export interface Circumstances {
   limit: MemoryLimit | undefined
   /** As much as V8 lets the heap of the readings' isolate grow, bytes. */
   heapLimit: number | undefined
-  /** Resident bytes of the JS heap. */
+  /** Resident bytes of the JS heap; 0 in a process without V8. */
   heapBytes: number
   /** Of thread stacks, where threads pile up. */
   threads: OwnerTrend | undefined
@@ -67,18 +75,23 @@ function siteWords([site]: Site[]): string {
   return site ? `${siteName(site)} allocates what stays: see who keeps it, and when that would let go.` : ''
 }
 
-function general(owner: Owner, { allocator }: Circumstances): string {
+function general(owner: Owner, { allocator, heapBytes }: Circumstances): string {
+  const words = (heapBytes === 0 && LEAK_WITHOUT_V8[owner]) || LEAK[owner]
   const unseen =
     owner === 'malloc' && !allocator
       ? ' What the allocator keeps after free may be part of it: these readings do not tell.'
       : ''
-  return `${LEAK[owner]}${unseen}`
+  return `${words}${unseen}`
 }
 
-function threadsWords(owner: Owner, { threads }: Circumstances): string {
+function threadsWords(owner: Owner, { threads, heapBytes }: Circumstances): string {
   if (!threads || !PER_WORKER.includes(owner)) return ''
   const grown = `${formatBytes(threads.from)} to ${formatBytes(threads.to)}`
-  return `Threads are started that do not end, as their stacks grew from ${grown}: reuse workers, and terminate() those that are done; each has a heap of its own.`
+  const todo =
+    heapBytes === 0
+      ? 'reuse them, or end those that are done'
+      : 'reuse workers, and terminate() those that are done; each has a heap of its own'
+  return `Threads are started that do not end, as their stacks grew from ${grown}: ${todo}.`
 }
 
 function cacheWords(regions: string[]): string {

@@ -4,6 +4,7 @@ import type { AllocatorReading, MemoryLimit } from 'tidemark'
 import { allocatorRemedy } from '#dist/growth/allocator-remedy'
 import { Detector } from '#dist/growth/detector'
 import { heapLimitAdvice } from '#dist/growth/heap-limit'
+import type { OwnerTrend } from '#dist/growth/owner-trend'
 import { type Circumstances, remedy } from '#dist/growth/remedies'
 import { hintOf } from '#dist/growth/site-hints'
 import type { Cause, Site, StackFrame } from '#dist/growth/verdict'
@@ -139,7 +140,7 @@ const AROUND: Circumstances = {
   allocator: undefined,
   limit: undefined,
   heapLimit: undefined,
-  heapBytes: 0,
+  heapBytes: 60 * MIB,
   threads: undefined,
   caches: () => [],
 }
@@ -159,6 +160,19 @@ test('a remedy names the site, then what its calls show, else what the owner mak
 test('whether free memory is part of native growth is left open only while the allocator was not asked', () => {
   assert.match(remedy(leak('malloc'), AROUND), /may be part of it/)
   assert.doesNotMatch(remedy(leak('malloc'), { ...AROUND, allocator: glibc() }), /may be part of it/)
+})
+
+test('a process without V8 is not told of addons, workers and regions', () => {
+  const threads = { from: MIB, to: 64 * MIB } as OwnerTrend
+  const around = { ...AROUND, heapBytes: 0 }
+  const ofNode = /addon|region\(|worker|terminate/
+  for (const owner of ['malloc', 'mmap', 'thread-stacks'] as const) {
+    for (const circumstances of [{}, { threads }]) {
+      assert.match(remedy(leak(owner), { ...AROUND, ...circumstances }), ofNode)
+      assert.doesNotMatch(remedy(leak(owner), { ...around, ...circumstances }), ofNode)
+    }
+  }
+  assert.match(remedy(leak('malloc'), { ...around, threads }), /^Threads are started that do not end.*1 MiB to 64 MiB/)
 })
 
 test('a heap that leaks or has warmed up is held against the limit, other owners are not', () => {
