@@ -118,8 +118,31 @@ export function judge(
   // What clearly rises is not level, however much it goes up and down on its way.
   const { low, high } = slopeInterval(whole)
   const flat = low <= dead && high < Math.max(dead, mattering(whole.deviation) / spanMs)
-  const level = flat || (!alarm && comesAndGoes({ t, v, max }, middle))
+  const level = (flat && !lowsRise(t, v, dead)) || (!alarm && comesAndGoes({ t, v, max }, middle))
   return { kind: level ? 'steady' : 'unknown', ...shape }
+}
+
+/** Parts of a window, each with its low: few enough to hold a whole batch each, and enough for a line. */
+const PARTS = 8
+
+/**
+ * What is left between batches rises, clearly and beyond its own noise. The batches are noise to the whole window's slope, up to five
+ * deviations of which may be growth: a leak of 1 MiB/s under batches of 100 MiB seemed level for minutes.
+ */
+function lowsRise(t: Float64Array, v: Float64Array, dead: number): boolean {
+  const n = t.length
+  if (n < 2 * PARTS) return false
+  const at = new Float64Array(PARTS)
+  const lows = new Float64Array(PARTS)
+  for (let part = 0; part < PARTS; part++) {
+    const end = Math.floor((n * (part + 1)) / PARTS)
+    let low = Math.floor((n * part) / PARTS)
+    for (let i = low + 1; i < end; i++) if (v[i]! < v[low]!) low = i
+    at[part] = t[low]!
+    lows[part] = v[low]!
+  }
+  const line = leastSquares(at, lows)
+  return slopeInterval(line).low > dead && line.slope * (at[PARTS - 1]! - at[0]!) > mattering(line.deviation)
 }
 
 /** Crossings of the middle of the range, in each half: it came back, and went again. */

@@ -134,6 +134,26 @@ export const shapes: Model[] = [
   }),
 ]
 
+/** Work of `height` MiB for a third of the time, every `shortest` to `longest` s, over a leak of `mibPerSecond`. */
+export function batches(height: number, [shortest, longest]: [number, number], mibPerSecond = 0): LeakModel {
+  const under = mibPerSecond > 0 ? `${mibPerSecond} MiB/s under ` : ''
+  const model = one(`${under}batches of ${height} MiB, every ${shortest} to ${longest} s`, (draw) => {
+    const noise = draw.noise(0.3, 1)
+    let length = between(shortest, longest, draw)
+    let began = -length * draw.uniform()
+    let size = height
+    return (t) => {
+      while (t - began >= length) {
+        began += length
+        length = between(shortest, longest, draw)
+        size = height * between(0.8, 1.2, draw)
+      }
+      return mibPerSecond * t + noise() + (t - began < length / 3 ? size : 0)
+    }
+  })
+  return { ...model, begins: 0 }
+}
+
 function sawtooth(draw: Random, [low, high]: [number, number], [shortest, longest]: [number, number]): Curve {
   const height = between(low, high, draw)
   const noise = draw.noise(0.3, 1)

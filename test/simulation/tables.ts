@@ -1,6 +1,7 @@
 /** The tables of the simulation: which models, for how long, and what is counted. */
 
 import {
+  batches,
   fill,
   heap,
   heapLeak,
@@ -49,6 +50,11 @@ function observeAll(model: Model, series: number, watching: Watching): Observed[
   return Array.from({ length: series }, (_, i) => observe(processOf(model, i), watching))
 }
 
+const BATCHES: [number, [number, number]][] = [
+  [40, [2, 4]],
+  [100, [8, 12]],
+]
+
 const NOISE: Model[] = [
   quiet(0, 1),
   quiet(0, 5),
@@ -69,6 +75,7 @@ const NOISE: Model[] = [
   heap('JS heap, a major GC every 10 s, floors AR(1) 0.6, sd 5 MiB', 10, ({ noise }) => noise(0.6, 5)),
   sparse(quiet(0.6, 5), 10),
   sparse(quiet(0, 5), 90),
+  ...BATCHES.map(([height, seconds]) => batches(height, seconds)),
 ]
 
 const alarms: Table = (options) => {
@@ -152,6 +159,7 @@ const QUICK: LeakModel[] = [
   leak(0.1, { begins: 600, name: '0.1 MiB/s from minute 10 on' }),
   warmUpAndLeak(6, 1),
   warmUpAndLeak(30, 1),
+  ...BATCHES.map(([height, seconds]) => batches(height, seconds, 1)),
 ]
 
 const delays: Table = (options) => {
@@ -207,6 +215,7 @@ const CURVES: Model[] = [
   leak(0.2),
   warmUpAndLeak(6, 1),
   warmUpAndLeak(30, 1),
+  ...BATCHES.flatMap(([height, seconds]) => [0, 0.2, 1].map((leak) => batches(height, seconds, leak))),
 ]
 
 const kinds: Table = (options) => {
