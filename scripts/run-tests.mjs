@@ -11,6 +11,7 @@ const { values, positionals } = parseArgs({
   options: { node: { type: 'string', default: process.execPath }, jobs: { type: 'string', default: '1' } },
   allowPositionals: true,
 })
+if (!/^[1-9]\d*$/.test(values.jobs)) fail(`--jobs is a number of test files, not ${values.jobs}`)
 const sources = filesUnder('test', '.test.ts').filter(
   (path) => positionals.length === 0 || positionals.some((part) => path.includes(part)),
 )
