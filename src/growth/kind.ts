@@ -7,7 +7,7 @@
  */
 
 import type { Points } from './series.js'
-import { type Line, leastSquares, slopeConfidenceSequence, slopeInterval, withVariance } from './trend.js'
+import { leastSquares, slopeConfidenceSequence, slopeInterval, withVariance } from './trend.js'
 
 export type WindowKind = 'leak' | 'warm-up' | 'steady' | 'unknown'
 
@@ -84,21 +84,22 @@ export function judge(
   // Both halves keep the middle reading: with five major GCs each half has three.
   const middle = n >> 1
   const laterMs = t[n - 1]! - t[middle]!
-  const estimated = (line: Line, from: number, to: number, ms: number) =>
-    ms > 0 ? withVariance(line, samplingVariance(from, to, ms)) : line
+  const sampled = (from: number, to: number, ms: number) => (ms > 0 ? samplingVariance(from, to, ms) : 0)
   const { first: atFirst, middle: between, last } = sampling ?? { first: 0, middle: 0, last: 0 }
-  const whole = estimated(leastSquares(t, v), atFirst, last, spanMs)
+  const whole = withVariance(leastSquares(t, v), sampled(atFirst, last, spanMs))
   const clarity = whole.slope / Math.sqrt(whole.variance)
-  const first = estimated(leastSquares(t, v, 0, middle + 1), atFirst, between, spanMs - laterMs)
-  const second = estimated(leastSquares(t, v, middle), between, last, laterMs)
+  const sampledFirst = sampled(atFirst, between, spanMs - laterMs)
+  const first = withVariance(leastSquares(t, v, 0, middle + 1), sampledFirst)
+  const second = withVariance(leastSquares(t, v, middle), sampled(between, last, laterMs))
   const dead = deadZone(spanMs, v[n - 1]!)
   const edge = Math.max(1, n >> 3)
   const end = mean(v, n - edge, n)
   const rise = end - mean(v, 0, edge)
 
   const alarm = spanMs >= CURVE_MS && slopeConfidenceSequence(whole, alpha, TAU).low > dead
-  // Of a straight line, too, the second half is less steep in one of two noisy windows: what matters is how much, beyond its error.
-  const atLeast = second.slope + 0.7 * Math.sqrt(second.variance)
+  // Of a straight line, too, the second half is less steep in one of two noisy windows: what matters is how much, beyond its error,
+  // and beyond that of sampling in the first half: its residuals may be the bend itself.
+  const atLeast = second.slope + 0.7 * Math.sqrt(second.variance + 0.7 ** 2 * sampledFirst)
   const throughout = first.slope > dead
   const slowing = throughout && atLeast < 0.7 * first.slope
   const bending = throughout && second.slope < 0.9 * first.slope

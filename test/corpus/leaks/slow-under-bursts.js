@@ -33,8 +33,8 @@ bus.on('record', appendRecord)
 bus.on('tick', traffic)
 
 run({
-  // One sample in 512 KiB is taken: a hundred of them have to tell the leak from everything else.
-  seconds: 200,
+  // One sample in 512 KiB is taken: 150 of them tell its rate to a tenth.
+  seconds: 300,
   perSecond: 32,
   work(i) {
     if (i % 2 === 0) bus.emit('record')
