@@ -7,9 +7,9 @@
 import { getHeapStatistics } from 'node:v8'
 import { majorCollections } from '../readings/major-gc.js'
 import type { Reading } from '../readings/reading.js'
-import { rusage } from '../readings/rusage.js'
 import type { ProfileColumns } from './columns.js'
 import { type SiteNews, SiteTable } from './site-table.js'
+import { WorkCost } from './work-cost.js'
 
 export interface SourceSnapshot {
   readonly columns: ProfileColumns
@@ -55,19 +55,12 @@ export function jsHeapPause(costMs: number, elapsedMs: number): number {
   return Math.max(Math.min(wanted, longest), SHORTEST_PAUSE_MS)
 }
 
-function now(): { wallMs: number; cpuMs: number } {
-  const wallMs = performance.now()
-  const { userCpuMs, systemCpuMs } = rusage('thread')
-  const cpuMs = userCpuMs + systemCpuMs
-  return { wallMs, cpuMs: Number.isNaN(cpuMs) ? wallMs : cpuMs }
-}
-
 export class SiteFeed {
   readonly #source: ProfileSource
   readonly #onProblem: (error: unknown) => void
   readonly #table = new SiteTable()
   readonly #startedAt = performance.now()
-  #costMs = 0
+  readonly #cost = new WorkCost()
   #jsHeapMs = Number.POSITIVE_INFINITY
   #jsHeapDueAt = 0
   /** JS heap in use right after its last reading, bytes. */
@@ -103,25 +96,21 @@ export class SiteFeed {
   }
 
   async #snapshot(): Promise<void> {
-    const began = now()
+    const began = performance.now()
+    this.#cost.begin()
     try {
-      const jsHeap = began.wallMs >= this.#jsHeapDueAt && this.#jsHeapGrew()
+      const jsHeap = began >= this.#jsHeapDueAt && this.#jsHeapGrew()
       const before = this.#latest
       const snapshot = await this.#source.snapshot({ jsHeap, onlyLive: true, ...(before && { since: before }) })
       this.#latest = snapshot
-      if (jsHeap) this.#planJsHeap(began.wallMs)
+      if (jsHeap) this.#planJsHeap(began)
       if (jsHeap) this.#jsHeapFloor = majorCollections().usedAfter
       if (this.#stopped) return
       this.#tell(snapshot === before ? this.#table.again() : await this.#table.feedInSlices(snapshot.columns))
     } catch (error) {
       if (!this.#stopped) this.#onProblem(error)
     }
-    const { wallMs, cpuMs } = now()
-    // What else the thread did meanwhile is in it, so two dear ones in a row are what it costs.
-    const costMs = Math.min(wallMs - began.wallMs, cpuMs - began.cpuMs)
-    const least = Math.min(costMs, this.#costMs)
-    this.#costMs = costMs
-    this.#schedule(pauseAfter(least, wallMs - this.#startedAt))
+    this.#schedule(pauseAfter(this.#cost.end(), performance.now() - this.#startedAt))
   }
 
   /** No more than what is in use now, and was not after the last reading, can have become live. */

@@ -13,6 +13,7 @@ import type { TidemarkError } from '../errors.js'
 import type { Profile } from '../profile/profile.js'
 import type { ProfileSession, SnapshotOptions } from '../profile/session.js'
 import type { ProfileSource } from '../profile/site-feed.js'
+import { WorkCost } from '../profile/work-cost.js'
 import { cannotWrite } from './timeline.js'
 
 const LONGEST_PAUSE_MS = 30e3
@@ -23,7 +24,7 @@ const PAUSE_SHARE = 1 / 8
 /** What a process that ends by itself loses, at most. Encoding makes more garbage than all else here. */
 const LONGEST_ENCODING_PAUSE_MS = 10e3
 
-/** ms between encodings for each ms that the last one took, all its waiting included. */
+/** ms between encodings for each ms of this thread that one takes. */
 const COST_FACTOR = 100
 
 type Source = Pick<ProfileSession, 'snapshot' | 'jsHeapMs'>
@@ -37,6 +38,7 @@ export class ProfileFile implements ProfileSource {
   #latest: Buffer | undefined
   #encoded: Profile | undefined
   readonly #startedAt = performance.now()
+  readonly #cost = new WorkCost()
   #encoding = false
   #encodeDueAt = 0
   #writing = false
@@ -67,14 +69,14 @@ export class ProfileFile implements ProfileSource {
   /** @param taken a whole snapshot; undefined: to be taken */
   async #encode(taken: Profile | undefined): Promise<void> {
     this.#encoding = true
-    const began = performance.now()
+    this.#cost.begin()
     try {
       const profile = taken ?? (await this.#whole())
       if (profile !== this.#encoded) this.#latest = await profile.toPprofAsync()
       this.#encoded = profile
       const now = performance.now()
       const pause = Math.min((now - this.#startedAt) * PAUSE_SHARE, LONGEST_PAUSE_MS)
-      this.#encodeDueAt = now + Math.max((now - began) * COST_FACTOR, Math.min(pause, LONGEST_ENCODING_PAUSE_MS))
+      this.#encodeDueAt = now + Math.max(this.#cost.end() * COST_FACTOR, Math.min(pause, LONGEST_ENCODING_PAUSE_MS))
       if (!this.#latest) return
       if (!this.#writing && now - this.#writtenAt >= pause) await this.#write(this.#latest)
     } catch (error) {

@@ -60,6 +60,20 @@ test('while a run goes on the file follows it, for it may be ended by a signal',
   }
 })
 
+test('what a snapshot waits for does not make the next one rarer', async (t) => {
+  const path = join(temporaryFolder(t), 'profile.pb.gz')
+  let seed = 0
+  // A tenth of a second of waiting would stand for ten seconds without another.
+  const source = { snapshot: () => wait(100, profileOf(++seed)), jsHeapMs: 0 }
+  const file = new ProfileFile(path, source, unexpected)
+  await file.snapshot({ onlyLive: true })
+  while (!existsSync(path)) await wait(1)
+  const first = readFileSync(path)
+  for (let asked = 0; asked < 30; asked++) await file.snapshot({ onlyLive: true })
+  file.writeSync()
+  assert.ok(!readFileSync(path).equals(first))
+})
+
 test('who asks for what lives gets that, and the file has all of it, unless it would say the same again', async (t) => {
   const path = join(temporaryFolder(t), 'profile.pb.gz')
   const [whole, live] = [profileOf(1), profileOf(2)]
