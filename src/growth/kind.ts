@@ -21,6 +21,9 @@ export const TRIVIAL_BYTES = 3 * MIB
 /** In less time anything that fills up looks like a leak, and any pause in it like the end of a warm-up, however many readings there are. */
 export const CURVE_MS = 12e3
 
+/** Of the first half's slope: a second half that is less steep than that slows down. */
+const SLOWED = 0.7
+
 /** Standard deviation of the prior on a slope: 1 MB/s, in bytes per ms. The bound depends on it only logarithmically. */
 const TAU = MB / 1000
 
@@ -99,9 +102,9 @@ export function judge(
   const alarm = spanMs >= CURVE_MS && slopeConfidenceSequence(whole, alpha, TAU).low > dead
   // Of a straight line, too, the second half is less steep in one of two noisy windows: what matters is how much, beyond its error,
   // and beyond that of sampling in the first half: its residuals may be the bend itself.
-  const atLeast = second.slope + 0.7 * Math.sqrt(second.variance + 0.7 ** 2 * sampledFirst)
+  const atLeast = second.slope + 0.7 * Math.sqrt(second.variance + SLOWED ** 2 * sampledFirst)
   const throughout = first.slope > dead
-  const slowing = throughout && atLeast < 0.7 * first.slope
+  const slowing = throughout && atLeast < SLOWED * first.slope
   const bending = throughout && second.slope < 0.9 * first.slope
   const shape = { throughout, slowing, bending, clarity }
   if (alarm && second.slope >= dead && !slowing && rise > mattering(whole.deviation) && end > earlierMax)

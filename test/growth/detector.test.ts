@@ -129,7 +129,7 @@ test('batches are steady though V8 is late with the last ones, as neither their 
 })
 
 test('a leak of 1 MiB/s under batches of 100 MiB does not seem level, and batches without it do', () => {
-  const kinds = (rate: number) =>
+  const kindsAt = (rate: number) =>
     Array.from({ length: 20 }, (_, i) => {
       const { noise, uniform } = random(i + 1)
       const wave = noise(0.3, 1)
@@ -137,8 +137,8 @@ test('a leak of 1 MiB/s under batches of 100 MiB does not seem level, and batche
       const batch: Curve = (t) => wave() + ((t + phase) % 10 < 3 ? 80 + 40 * uniform() : 0)
       return run(60, { malloc: (t) => 50 + rate * t + batch(t) }).verdict().kind
     })
-  assert.equal(kinds(1).filter((kind) => kind === 'steady').length, 0)
-  assert.equal(kinds(0).filter((kind) => kind !== 'steady').length, 0)
+  assert.equal(kindsAt(1).filter((kind) => kind === 'steady').length, 0)
+  assert.equal(kindsAt(0).filter((kind) => kind !== 'steady').length, 0)
 })
 
 test('memory that returns to where it has been is no leak: teeth of ten minutes raise no alarm once two were seen', () => {
