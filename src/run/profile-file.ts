@@ -4,7 +4,8 @@
  * third of that where it ends by itself.
  * At exit nothing is encoded, only written: on Node 20, hot code in the last moment sets off compiler threads, and a process
  * that ends while one of them asks for a garbage collection waits for it for ever. So what will be written is encoded as
- * snapshots come, as often as a hundredth of the time allows. Readers see the old file or the whole new one.
+ * snapshots come, as often as a hundredth of the time allows and as there is more to say. Readers see the old file or the whole
+ * new one.
  */
 
 import { renameSync, rmSync, writeFileSync } from 'node:fs'
@@ -16,6 +17,8 @@ import type { ProfileSource } from '../profile/site-feed.js'
 import { WorkCost } from '../profile/work-cost.js'
 import { cannotWrite } from './timeline.js'
 
+const MIB = 2 ** 20
+
 const LONGEST_PAUSE_MS = 30e3
 
 /** Of the time seen so far. */
@@ -24,8 +27,13 @@ const PAUSE_SHARE = 1 / 8
 /** What a process that ends by itself loses, at most. Encoding makes more garbage than all else here. */
 const LONGEST_ENCODING_PAUSE_MS = 10e3
 
+/** What encoding itself allocates is sampled too: for that little it must not encode again, or an idle process never rests. */
+const LITTLE_BYTES = 4 * MIB
+
 /** ms between encodings for each ms of this thread that one takes. */
 const COST_FACTOR = 100
+
+const allocated = (profile: Profile) => profile.total('allocated-bytes').value
 
 type Source = Pick<ProfileSession, 'snapshot' | 'jsHeapMs'>
 
@@ -39,7 +47,9 @@ export class ProfileFile implements ProfileSource {
   #encoded: Profile | undefined
   readonly #startedAt = performance.now()
   readonly #cost = new WorkCost()
+  #costMs = 0
   #encoding = false
+  #encodedAt = 0
   #encodeDueAt = 0
   #writing = false
   #writtenAt = Number.NEGATIVE_INFINITY
@@ -72,11 +82,15 @@ export class ProfileFile implements ProfileSource {
     this.#cost.begin()
     try {
       const profile = taken ?? (await this.#whole())
-      if (profile !== this.#encoded) this.#latest = await profile.toPprofAsync()
-      this.#encoded = profile
+      if (this.#saysMore(profile)) {
+        this.#latest = await profile.toPprofAsync()
+        this.#encoded = profile
+        this.#encodedAt = performance.now()
+        this.#costMs = this.#cost.end()
+      }
       const now = performance.now()
       const pause = Math.min((now - this.#startedAt) * PAUSE_SHARE, LONGEST_PAUSE_MS)
-      this.#encodeDueAt = now + Math.max(this.#cost.end() * COST_FACTOR, Math.min(pause, LONGEST_ENCODING_PAUSE_MS))
+      this.#encodeDueAt = now + Math.max(this.#costMs * COST_FACTOR, Math.min(pause, LONGEST_ENCODING_PAUSE_MS))
       if (!this.#latest) return
       if (!this.#writing && now - this.#writtenAt >= pause) await this.#write(this.#latest)
     } catch (error) {
@@ -84,6 +98,13 @@ export class ProfileFile implements ProfileSource {
     } finally {
       this.#encoding = false
     }
+  }
+
+  #saysMore(profile: Profile): boolean {
+    const before = this.#encoded
+    if (!before || profile === before) return !before
+    if (performance.now() - this.#encodedAt >= LONGEST_ENCODING_PAUSE_MS) return true
+    return Math.abs(allocated(profile) - allocated(before)) >= LITTLE_BYTES
   }
 
   #whole(): Promise<Profile> {

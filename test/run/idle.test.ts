@@ -18,13 +18,17 @@ test('a process that does nothing does not grow by being sampled', { skip: onOth
   assert.ok(later.length >= 8, `${later.length} readings`)
   // Pages of Node's own binary, which come with the code that is called, are not its growth.
   const anon = later.map((reading) => reading.anon)
-  // Its first 8 s, with the addon, the inspector and the tables of the sampler: 7 MiB were seen, 22 before that was worked on.
+  // Its first 8 s, with the addon, the inspector and the tables of the sampler: 6 MiB are usual, 12 were seen on a busy machine, 22
+  // before that was worked on.
   const began = Math.max(...anon.slice(0, 2)) - first!.anon
-  assert.ok(began < 12 * MIB, `it took ${(began / MIB).toFixed(1)} MiB at first`)
-  // Next to nothing afterwards: up to 1.5 MiB were seen in 12 s, most of it with the snapshot at the end.
-  const native = later.map(({ anon, owners }) => anon - owners['js-heap']!)
-  const more = Math.max(...native) - Math.max(...native.slice(0, 2))
+  assert.ok(began < 17 * MIB, `it took ${(began / MIB).toFixed(1)} MiB at first`)
+  // Next to nothing that is in use afterwards: up to 1.4 MiB were seen in 12 s, most of it with the snapshot at the end.
+  const inUse = later.map(({ anon, owners }) => anon - owners['js-heap']! - owners['malloc-free']!)
+  const more = Math.max(...inUse) - Math.max(...inUse.slice(0, 2))
   assert.ok(more < 3 * MIB, `it grew by ${(more / MIB).toFixed(1)} MiB more`)
+  // V8's compilers allocate MiBs whenever code of tidemark's has become hot, and libc keeps them: up to 4.8 MiB on a busy machine.
+  const kept = Math.max(...later.map(({ owners }) => owners['malloc-free']!))
+  assert.ok(kept < 9 * MIB, `libc keeps ${(kept / MIB).toFixed(1)} MiB`)
   // The JS heap shrinks once, by 2 MiB, at some time in the first ten seconds; what it grows by is seen from where it was highest.
   const heaps = readings.flatMap(({ heap, owners }) => (heap ? [owners['js-heap']!] : []))
   const heap = heaps.at(-1)! - Math.max(...heaps.slice(0, -later.length))

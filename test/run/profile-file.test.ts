@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { test } from 'node:test'
+import { dirname, join } from 'node:path'
+import { type TestContext, test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
 import type { TidemarkError } from 'tidemark'
 import { flameGraph } from '#dist/export/html'
@@ -11,22 +11,27 @@ import { ProfileFile } from '#dist/run/profile-file'
 import { temporaryFolder, write } from '../cli/tidemark.js'
 import { syntheticProfile } from '../profile/synthetic.js'
 
-function profileOf(seed: number): Profile {
-  return new Profile(syntheticProfile({ seed, traces: 5, frames: 10, depth: 3 }))
+/** The larger `age`, the more has been allocated: 20 MiB and more each. */
+function profileOf(age: number): Profile {
+  return new Profile(syntheticProfile({ seed: 1, traces: 20 * age, frames: 10, depth: 3 }))
 }
 
-/** Snapshots with seeds 1, 2, 3 … */
+/** Snapshots of ages 1, 2, 3 … */
 function snapshots() {
-  let seed = 0
-  return { snapshot: async () => profileOf(++seed), jsHeapMs: 0 }
+  let age = 0
+  return { snapshot: async () => profileOf(++age), jsHeapMs: 0 }
 }
 
-const unexpected = (error: TidemarkError) => assert.fail(error)
+/** A file that no problem may come from before the test ends; what is under way then finds its folder gone. */
+function profileFile(t: TestContext, source: ConstructorParameters<typeof ProfileFile>[1]) {
+  const problems: TidemarkError[] = []
+  t.after(() => assert.deepEqual(problems, []))
+  const path = join(temporaryFolder(t), 'profile.pb.gz')
+  return { path, file: new ProfileFile(path, source, (problem) => problems.push(problem)) }
+}
 
 test('the first snapshot is written at once, the latest one at the end, and nothing else is left', async (t) => {
-  const folder = temporaryFolder(t)
-  const path = join(folder, 'profile.pb.gz')
-  const file = new ProfileFile(path, snapshots(), unexpected)
+  const { path, file } = profileFile(t, snapshots())
   assert.ok(!existsSync(path))
   await file.snapshot()
   while (!existsSync(path)) await wait(1)
@@ -35,7 +40,7 @@ test('the first snapshot is written at once, the latest one at the end, and noth
   assert.deepEqual(readFileSync(path), profileOf(1).toPprof(), 'there is nothing newer')
   // Encoding takes its share of the time: some of these are let go by.
   let last = 1
-  const written = () => [...Array(last + 1).keys()].find((seed) => profileOf(seed).toPprof().equals(readFileSync(path)))
+  const written = () => [...Array(last + 1).keys()].find((age) => profileOf(age).toPprof().equals(readFileSync(path)))
   while (written() === 1) {
     await file.snapshot()
     last++
@@ -43,13 +48,11 @@ test('the first snapshot is written at once, the latest one at the end, and noth
     file.writeSync()
   }
   assert.ok(written()! > 1 && written()! <= last)
-  assert.deepEqual(readdirSync(folder), ['profile.pb.gz'])
+  assert.deepEqual(readdirSync(dirname(path)), ['profile.pb.gz'])
 })
 
 test('while a run goes on the file follows it, for it may be ended by a signal', async (t) => {
-  const folder = temporaryFolder(t)
-  const path = join(folder, 'profile.pb.gz')
-  const file = new ProfileFile(path, snapshots(), unexpected)
+  const { path, file } = profileFile(t, snapshots())
   await file.snapshot()
   while (!existsSync(path)) await wait(1)
   const first = readFileSync(path)
@@ -61,11 +64,10 @@ test('while a run goes on the file follows it, for it may be ended by a signal',
 })
 
 test('what a snapshot waits for does not make the next one rarer', async (t) => {
-  const path = join(temporaryFolder(t), 'profile.pb.gz')
-  let seed = 0
+  let age = 0
   // A tenth of a second of waiting would stand for ten seconds without another.
-  const source = { snapshot: () => wait(100, profileOf(++seed)), jsHeapMs: 0 }
-  const file = new ProfileFile(path, source, unexpected)
+  const source = { snapshot: () => wait(100, profileOf(++age)), jsHeapMs: 0 }
+  const { path, file } = profileFile(t, source)
   await file.snapshot({ onlyLive: true })
   while (!existsSync(path)) await wait(1)
   const first = readFileSync(path)
@@ -75,7 +77,6 @@ test('what a snapshot waits for does not make the next one rarer', async (t) => 
 })
 
 test('who asks for what lives gets that, and the file has all of it, unless it would say the same again', async (t) => {
-  const path = join(temporaryFolder(t), 'profile.pb.gz')
   const [whole, live] = [profileOf(1), profileOf(2)]
   const asked: unknown[] = []
   const source = {
@@ -85,7 +86,7 @@ test('who asks for what lives gets that, and the file has all of it, unless it w
     },
     jsHeapMs: 0,
   }
-  const file = new ProfileFile(path, source, unexpected)
+  const { path, file } = profileFile(t, source)
   assert.equal(await file.snapshot({ onlyLive: true }), live)
   while (!existsSync(path)) await wait(1)
   assert.deepEqual(readFileSync(path), whole.toPprof())
@@ -99,10 +100,32 @@ test('who asks for what lives gets that, and the file has all of it, unless it w
   assert.equal(statSync(path).ino, written, 'it was written again')
 })
 
+test('what little is new does not make the file be encoded again', async (t) => {
+  const [first, more] = [profileOf(1), profileOf(2)]
+  const little = new Profile(syntheticProfile({ seed: 1, traces: 21, frames: 10, depth: 3 }))
+  assert.ok(little.total('allocated-bytes').value > first.total('allocated-bytes').value)
+  let latest = first
+  const { path, file } = profileFile(t, { snapshot: async () => latest, jsHeapMs: 0 })
+  await file.snapshot()
+  while (!existsSync(path)) await wait(1)
+  latest = little
+  for (let asked = 0; asked < 20; asked++) {
+    await file.snapshot()
+    await wait(20)
+  }
+  file.writeSync()
+  assert.deepEqual(readFileSync(path), first.toPprof())
+  latest = more
+  while (!readFileSync(path).equals(more.toPprof())) {
+    await file.snapshot()
+    await wait(20)
+  }
+})
+
 test('without a snapshot there is no profile, and that of an earlier run is gone', (t) => {
   const folder = temporaryFolder(t)
   const path = write(folder, 'profile.pb.gz', 'of an earlier run')
-  new ProfileFile(path, snapshots(), unexpected).writeSync()
+  new ProfileFile(path, snapshots(), assert.fail).writeSync()
   assert.deepEqual(readdirSync(folder), [])
 })
 
