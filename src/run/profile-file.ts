@@ -49,7 +49,8 @@ export class ProfileFile implements ProfileSource {
   readonly #cost = new WorkCost()
   #costMs = 0
   #encoding = false
-  #encodedAt = 0
+  /** When `#encoded` last held all that there was to say. */
+  #upToDateAt = 0
   #encodeDueAt = 0
   #writing = false
   #writtenAt = Number.NEGATIVE_INFINITY
@@ -82,15 +83,12 @@ export class ProfileFile implements ProfileSource {
     this.#cost.begin()
     try {
       const profile = taken ?? (await this.#whole())
-      if (this.#saysMore(profile)) {
-        this.#latest = await profile.toPprofAsync()
-        this.#encoded = profile
-        this.#encodedAt = performance.now()
-        this.#costMs = this.#cost.end()
-      }
+      const little = this.#addsLittle(profile)
+      if (!little) await this.#update(profile)
       const now = performance.now()
       const pause = Math.min((now - this.#startedAt) * PAUSE_SHARE, LONGEST_PAUSE_MS)
-      this.#encodeDueAt = now + Math.max(this.#costMs * COST_FACTOR, Math.min(pause, LONGEST_ENCODING_PAUSE_MS))
+      const next = now + Math.max(this.#costMs * COST_FACTOR, Math.min(pause, LONGEST_ENCODING_PAUSE_MS))
+      this.#encodeDueAt = little ? Math.min(next, this.#upToDateAt + LONGEST_ENCODING_PAUSE_MS) : next
       if (!this.#latest) return
       if (!this.#writing && now - this.#writtenAt >= pause) await this.#write(this.#latest)
     } catch (error) {
@@ -100,11 +98,20 @@ export class ProfileFile implements ProfileSource {
     }
   }
 
-  #saysMore(profile: Profile): boolean {
+  #addsLittle(profile: Profile): boolean {
     const before = this.#encoded
-    if (!before || profile === before) return !before
-    if (performance.now() - this.#encodedAt >= LONGEST_ENCODING_PAUSE_MS) return true
-    return Math.abs(allocated(profile) - allocated(before)) >= LITTLE_BYTES
+    if (!before || profile === before) return false
+    if (performance.now() - this.#upToDateAt >= LONGEST_ENCODING_PAUSE_MS) return false
+    return Math.abs(allocated(profile) - allocated(before)) < LITTLE_BYTES
+  }
+
+  async #update(profile: Profile): Promise<void> {
+    if (profile !== this.#encoded) {
+      this.#latest = await profile.toPprofAsync()
+      this.#encoded = profile
+      this.#costMs = this.#cost.end()
+    }
+    this.#upToDateAt = performance.now()
   }
 
   #whole(): Promise<Profile> {

@@ -9,6 +9,7 @@ import { Profile } from '#dist/profile/profile'
 import { conclude } from '#dist/run/conclude'
 import { ProfileFile } from '#dist/run/profile-file'
 import { temporaryFolder, write } from '../cli/tidemark.js'
+import { onOtherNode } from '../main-node.js'
 import { syntheticProfile } from '../profile/synthetic.js'
 
 /** The larger `age`, the more has been allocated: 20 MiB and more each. */
@@ -100,26 +101,33 @@ test('who asks for what lives gets that, and the file has all of it, unless it w
   assert.equal(statSync(path).ino, written, 'it was written again')
 })
 
-test('what little is new does not make the file be encoded again', async (t) => {
-  const [first, more] = [profileOf(1), profileOf(2)]
-  const little = new Profile(syntheticProfile({ seed: 1, traces: 21, frames: 10, depth: 3 }))
-  assert.ok(little.total('allocated-bytes').value > first.total('allocated-bytes').value)
-  let latest = first
-  const { path, file } = profileFile(t, { snapshot: async () => latest, jsHeapMs: 0 })
-  await file.snapshot()
-  while (!existsSync(path)) await wait(1)
-  latest = little
-  for (let asked = 0; asked < 20; asked++) {
-    await file.snapshot()
-    await wait(20)
-  }
+/** A file in which `first` is, and whose source then has `latest`, for less than 4 MiB more. */
+async function fileWithLittleNew(t: TestContext) {
+  const first = profileOf(1)
+  const latest = new Profile(syntheticProfile({ seed: 1, traces: 21, frames: 10, depth: 3 }))
+  const source = { profile: first, snapshot: async () => source.profile, jsHeapMs: 0 }
+  const { path, file } = profileFile(t, source)
+  const ask = () => Promise.all([file.snapshot(), wait(20)])
+  while (!existsSync(path)) await ask()
+  source.profile = latest
+  return { path, file, source, first, latest, ask }
+}
+
+test('a file to which little would be added is left as it is, until there is more', async (t) => {
+  const { path, file, source, first, ask } = await fileWithLittleNew(t)
+  for (let asked = 0; asked < 20; asked++) await ask()
   file.writeSync()
   assert.deepEqual(readFileSync(path), first.toPprof())
-  latest = more
-  while (!readFileSync(path).equals(more.toPprof())) {
-    await file.snapshot()
-    await wait(20)
-  }
+  source.profile = profileOf(2)
+  while (!readFileSync(path).equals(source.profile.toPprof())) await ask()
+})
+
+test('or until ten seconds have passed', { skip: onOtherNode }, async (t) => {
+  const { path, file, latest, ask } = await fileWithLittleNew(t)
+  const began = performance.now()
+  while (performance.now() - began < 10_500) await ask()
+  file.writeSync()
+  assert.deepEqual(readFileSync(path), latest.toPprof())
 })
 
 test('without a snapshot there is no profile, and that of an earlier run is gone', (t) => {
