@@ -18,11 +18,12 @@ constexpr uint64_t kEndOfV8Hints = 0x400000000000;
 // Mimalloc does as well, and aligns its segments (MI_SEGMENT_SIZE); a page of V8's heap is 256 KiB.
 constexpr uint64_t kMimallocSegment = 32 * kMiB;
 constexpr uint64_t kLeastOfMimalloc = 4 * kMiB;
-constexpr uint64_t kArenaHeap = 64 * kMiB;    // glibc HEAP_MAX_SIZE
-constexpr uint64_t kLargestGuard = 1 * kMiB;  // a thread's stack guard; a reserve is larger
-constexpr uint64_t kLargestBss = 1 * kMiB;    // mallocs merge behind a .bss: a larger one is mostly they
-constexpr uint64_t kWasmGuard = 2 * kGiB;     // on either side of a wasm memory
-constexpr uint64_t kWasmReserve = 4 * kGiB;   // behind one, whatever is before it
+constexpr uint64_t kArenaHeap = 64 * kMiB;     // glibc HEAP_MAX_SIZE
+constexpr uint64_t kLargestHeaps = 64 * kGiB;  // full heaps that merged; what is larger is somebody's reserve
+constexpr uint64_t kLargestGuard = 1 * kMiB;   // a thread's stack guard; a reserve is larger
+constexpr uint64_t kLargestBss = 1 * kMiB;     // mallocs merge behind a .bss: a larger one is mostly they
+constexpr uint64_t kWasmGuard = 2 * kGiB;      // on either side of a wasm memory
+constexpr uint64_t kWasmReserve = 4 * kGiB;    // behind one, whatever is before it
 constexpr uint64_t kStackSizes[] = {8 * kMiB, 4 * kMiB, 32 * kKiB};  // pthread, Node's workers, its signal thread
 
 bool StartsWith(std::string_view s, std::string_view prefix) noexcept { return s.substr(0, prefix.size()) == prefix; }
@@ -185,7 +186,7 @@ class Layout {
 
   bool IsArenaHeap(size_t i) const noexcept {
     const MappingFacts& m = facts_[i];
-    if (m.start % kArenaHeap != 0 || m.perms != (kRead | kWrite)) return false;
+    if (m.start % kArenaHeap != 0 || m.perms != (kRead | kWrite) || Size(m) > kLargestHeaps) return false;
     // The reserve may go on a little: inaccessible neighbours merge, our guard pages among them.
     const uint64_t end_of_heap = (m.end + kArenaHeap - 1) / kArenaHeap * kArenaHeap;
     const uint64_t end_of_reserve = m.end + ReserveBehind(i);

@@ -227,6 +227,7 @@ TEST(AssignOwners, AnArenaIsAlignedTo64MiBAndReservedToItsEnd) {
   EXPECT_EQ(Space(kAligned).Anonymous(132 * kKiB).Reserve(64 * kMiB - 132 * kKiB).At(0), Owner::kMalloc);
   EXPECT_EQ(Space(kAligned).Anonymous(64 * kMiB).At(0), Owner::kMalloc) << "a full one";
   EXPECT_EQ(Space(kAligned).Anonymous(64 * kMiB + kMiB).Reserve(63 * kMiB).At(0), Owner::kMalloc) << "two that merged";
+  EXPECT_EQ(Space(kAligned).Anonymous(8192 * kGiB).At(0), Owner::kMmap) << "a reserve by whoever touches little of it";
   EXPECT_EQ(Space(kAligned).Anonymous(132 * kKiB).Reserve(kMiB).At(0), Owner::kMmap);
   EXPECT_EQ(Space(kAligned + kMiB).Anonymous(132 * kKiB).Reserve(63 * kMiB - 132 * kKiB).At(0), Owner::kMmap);
 }

@@ -13,6 +13,7 @@
 #include <initializer_list>
 
 #include "base/own_mapping.h"
+#include "proc/exit_as_tested.h"
 #include "proc/forbidden_calls.h"
 
 namespace tidemark {
@@ -81,7 +82,7 @@ TEST(ProcessMemoryDeathTest, ReadsByWhateverASandboxLeaves) {
     Forbid(forbidden);
     const Pages pages;
     ReadsUpToWhatIsGone(0, pages);
-    _exit(testing::Test::HasFailure() ? 1 : 0);
+    ExitAsTested();
   };
   EXPECT_EXIT(read({__NR_process_vm_writev}), testing::ExitedWithCode(0), "");
   EXPECT_EXIT(read({__NR_process_vm_writev, __NR_process_vm_readv}), testing::ExitedWithCode(0), "");
