@@ -76,6 +76,23 @@ TEST(ReadGrowthTable, CountsTouchedMemoryInThisProcessAndFromOutside) {
   Unmap(untouched, 64 * kMiB);
 }
 
+TEST(ReadGrowthTable, CountsPagesThatLieApartOnceEach) {
+  for (const uint64_t pages : {500, 700, 1500, 2047, 2048, 2049, 5000}) {
+    char* memory = Map(2 * pages * kPage);
+    for (uint64_t i = 0; i < pages; i++) memory[2 * i * kPage] = 1;
+    {
+      const StoppedChild child;
+      for (const pid_t pid : {0, child.pid()}) {
+        GrowthTable table;
+        ASSERT_FALSE(ReadGrowthTable(pid, table));
+        ASSERT_NE(RowAt(table, memory), nullptr);
+        EXPECT_EQ(RowAt(table, memory)->anon, pages * kPage) << pages << " pages, pid " << pid;
+      }
+    }
+    Unmap(memory, 2 * pages * kPage);
+  }
+}
+
 // A stopped child, so that nothing moves between the two readings.
 TEST(ReadGrowthTable, SaysOfEachMappingWhatSmapsSays) {
   char* reserve = Map(16 * kMiB);  // what was touched in an inaccessible mapping is left out, see growth_table.cc

@@ -166,6 +166,9 @@ int Scan(int pagemap, uint64_t start, uint64_t end, bool cow, PageRegion* region
     }
     if (n < 0) return errno;
     for (long i = 0; i < n; i++) visit(regions[i]);
+    // The kernel collects 512 regions at a time and leaves walk_end where it last had to pause for that, though it went
+    // on to the end (do_pagemap_scan, task_mmu.c): from there, up to 511 regions would be visited twice.
+    if (n > 0) scan.walk_end = std::max<uint64_t>(scan.walk_end, regions[n - 1].end);
     if (scan.walk_end <= at) break;
     pace.AfterSlice();
   }
