@@ -2,6 +2,7 @@
 
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { TestContext } from 'node:test'
@@ -41,9 +42,15 @@ export function startNode(t: TestContext, script: string, options?: SpawnOptions
 /** Stops a process, so that nothing moves between two readings of it. It is killed all the same after the test. */
 export async function freeze(subject: Subject): Promise<void> {
   process.kill(subject.pid, 'SIGSTOP')
-  // The signal is under way: stat says T once every thread has stopped.
-  const { readFileSync } = await import('node:fs')
-  while (!/\) [Tt] /.test(readFileSync(`/proc/${subject.pid}/stat`, 'latin1'))) {
+  await stopped(subject)
+}
+
+/** Waits for a process to stop: stat says T once every thread has. Fails where it ends instead. */
+export async function stopped({ pid }: Subject): Promise<void> {
+  for (;;) {
+    const state = /\) (.)/.exec(readFileSync(`/proc/${pid}/stat`, 'latin1'))![1]!
+    if (state === 'T' || state === 't') return
+    if (state === 'Z' || state === 'X') throw new Error(`process ${pid} ended, and was to stop`)
     await new Promise((resolve) => setImmediate(resolve))
   }
 }

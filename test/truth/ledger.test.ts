@@ -13,7 +13,7 @@ import { type TestContext, test } from 'node:test'
 import { type Ledger, ledger, mappings, type Owner } from '#dist/index'
 import { temporaryFolder, tidemark } from '../cli/tidemark.js'
 import { buildAddon, noGlibc } from '../native-fixtures.js'
-import { freeze, ROOT, type Subject, start } from '../readings/processes.js'
+import { ROOT, type Subject, start, stopped } from '../readings/processes.js'
 
 const MiB = 2 ** 20
 
@@ -81,10 +81,9 @@ for (const [name, workload] of Object.entries(WORKLOADS)) {
     const subject = await startSubject(t, { ...given, folder: temporaryFolder(t) }, workload.env)
     const said = JSON.parse(subject.line) as Said
     if (said.missing) return t.skip(said.missing)
-    await freeze(subject)
+    await stopped(subject)
     const outside = await ledger({ pid: subject.pid })
     const kernel = await kernelsView(subject.pid)
-    process.kill(subject.pid, 'SIGCONT')
 
     for (const one of [said.inside, outside]) {
       assert.equal(sum(one), one.rss)
@@ -113,7 +112,7 @@ for (const [name, workload] of Object.entries(WORKLOADS)) {
 
     if (said.malloc) {
       numbers.push(...checkMalloc(said, workload))
-      const { back, left } = await trim(subject)
+      const { back, left } = await continued(subject)
       near(outside.trimmable, back, 'trimmable', 2 * MiB, 0.1)
       near(left, 0, 'trimmable after a trim')
       numbers.push(`trim: ${mib(outside.trimmable)} foretold, ${mib(back)} given back`)
@@ -124,7 +123,7 @@ for (const [name, workload] of Object.entries(WORKLOADS)) {
 
 test('tidemark maps --group owner prints the ledger of a process', { skip: noGlibc }, async (t) => {
   const subject = await startSubject(t, { workload: 'wasm' })
-  await freeze(subject)
+  await stopped(subject)
   const { owners, rss } = await ledger({ pid: subject.pid })
   const { stdout } = await tidemark(t, ['maps', String(subject.pid), '--group', 'owner', '--json'])
   const rows: { owner: Owner; rss: number }[] = JSON.parse(stdout.toString())
@@ -185,9 +184,10 @@ function startSubject(t: TestContext, given: object, env: NodeJS.ProcessEnv = {}
   return start(t, process.execPath, words, { env: { ...process.env, ...env } })
 }
 
-async function trim({ child }: Subject): Promise<{ back: number; left: number }> {
+/** What the process says after it has trimmed, the first thing that it does when it goes on. */
+async function continued({ pid, child }: Subject): Promise<{ back: number; left: number }> {
   const lines = createInterface(child.stdout!)
-  child.stdin!.write('trim\n')
+  process.kill(pid, 'SIGCONT')
   const [line] = (await once(lines, 'line')) as [string]
   return JSON.parse(line)
 }
