@@ -2,7 +2,7 @@
 
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { TestContext } from 'node:test'
@@ -18,7 +18,7 @@ export interface Subject {
   line: string
 }
 
-/** Starts a process and waits for its first line; it is killed after the test. */
+/** Starts a process and waits for its first line, or fails where it ends without one; it is killed after the test. */
 export async function start(
   t: TestContext,
   command: string,
@@ -28,7 +28,8 @@ export async function start(
   const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'inherit'], ...options })
   t.after(() => child.kill('SIGKILL'))
   const lines = createInterface(child.stdout!)
-  const [line] = (await once(lines, 'line')) as [string]
+  const ended = once(lines, 'close').then(() => Promise.reject(new Error(`${command} ended without a line`)))
+  const [line] = (await Promise.race([once(lines, 'line'), ended])) as [string]
   lines.close()
   return { pid: child.pid!, child, line }
 }
@@ -45,14 +46,25 @@ export async function freeze(subject: Subject): Promise<void> {
   await stopped(subject)
 }
 
-/** Waits for a process to stop: stat says T once every thread has. Fails where it ends instead. */
+/** Waits until every thread of a process has stopped. Fails where it ends instead. */
 export async function stopped({ pid }: Subject): Promise<void> {
   for (;;) {
-    const state = /\) (.)/.exec(readFileSync(`/proc/${pid}/stat`, 'latin1'))![1]!
-    if (state === 'T' || state === 't') return
-    if (state === 'Z' || state === 'X') throw new Error(`process ${pid} ended, and was to stop`)
+    const states = threadStates(pid)
+    if (states.every((state) => /[Tt]/.test(state))) return
+    if (states.every((state) => /[ZX]/.test(state))) throw new Error(`process ${pid} ended, and was to stop`)
     await new Promise((resolve) => setImmediate(resolve))
   }
+}
+
+function threadStates(pid: number): string[] {
+  const folder = `/proc/${pid}/task`
+  return readdirSync(folder).map((tid) => {
+    try {
+      return /\) (.)/.exec(readFileSync(`${folder}/${tid}/stat`, 'latin1'))![1]!
+    } catch {
+      return 'X' // ended meanwhile
+    }
+  })
 }
 
 /** Runs a Node script to its end and gives what it printed last, as JSON; fails where it crashes. */
