@@ -6,7 +6,7 @@ import { jsCallers, siteName, siteRate } from '../growth/sites.js'
 import type { Cause, Site, Verdict } from '../growth/verdict.js'
 import { OWNERS, type Owner } from '../owners.js'
 import { printable } from '../printable.js'
-import { type History, hasOwners, type Point } from '../report/history.js'
+import type { History, Point } from '../report/history.js'
 import {
   allocatorWords,
   growthWords,
@@ -63,14 +63,14 @@ export function summarise({ verdict, history, skipped = 0, ended, folder, cwd }:
   }
 
   if (points.length > 0) say('RSS', rssLine(history, points, style))
-  for (const line of ownerLines(verdict, history, points, style)) say(line.owner, line.text)
+  for (const line of ownerLines(verdict, history, style)) say(line.owner, line.text)
   const held = allocatorLine(verdict, history)
   if (held !== undefined) say('allocator', held)
   for (const line of siteLines(verdict, cwd, style)) say(line.label, line.text)
   const { limit } = verdict
   if (limit) say('limit', limit.reachedInMs === null ? limitWords(limit) : style('bold', limitWords(limit)))
   for (const region of regionLines(history)) say('region', region)
-  if (verdict.kind === 'unknown') for (const missing of missingEvidence(verdict, points)) explain('because', missing)
+  if (verdict.kind === 'unknown') for (const missing of missingEvidence(verdict, history)) explain('because', missing)
   const remedy = verdict.causes[0]?.remedy
   if (remedy) explain('what to do', remedy)
   if (skipped > 0) explain('unreadable', skippedWords(skipped))
@@ -97,30 +97,24 @@ function leastRange(history: History): number {
 const MOST_MISSING = 2
 
 /** What would have to be seen of the owners that changed most. */
-function missingEvidence(verdict: Verdict, points: Point[]): string[] {
-  const change = changes(points)
+function missingEvidence(verdict: Verdict, history: History): string[] {
+  const change = changes(history.told())
   return OWNERS.filter((owner) => change(owner) !== 0)
     .sort((a, b) => change(b) - change(a))
     .flatMap((owner) => verdict.evidence.filter((sentence) => sentence.startsWith(`${owner} unknown`)))
     .slice(0, MOST_MISSING)
 }
 
-function changes(points: Point[]): (owner: Owner) => number {
-  const told = points.filter(hasOwners)
+function changes(told: Point[]): (owner: Owner) => number {
   const first = told[0]?.owners
   const last = told.at(-1)?.owners
   return (owner) => (last?.[owner] ?? 0) - (first?.[owner] ?? 0)
 }
 
 /** What grew most, and whatever the verdict names. */
-function ownerLines(
-  verdict: Verdict,
-  history: History,
-  points: Point[],
-  style: Style,
-): { owner: Owner; text: string }[] {
-  const told = points.filter(hasOwners)
-  const change = changes(points)
+function ownerLines(verdict: Verdict, history: History, style: Style): { owner: Owner; text: string }[] {
+  const told = history.told()
+  const change = changes(told)
   const named = verdict.causes.map((cause) => cause.owner)
   const grown = OWNERS.filter((owner) => !named.includes(owner) && change(owner) >= WORTH_A_LINE)
   grown.sort((a, b) => change(b) - change(a))

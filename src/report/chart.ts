@@ -6,7 +6,7 @@
 
 import { OWNERS, type Owner } from '../owners.js'
 import { formatBytes, formatDuration } from '../units.js'
-import { hasOwners, type Point } from './history.js'
+import type { History, Point } from './history.js'
 import { Html, html } from './html.js'
 
 /** The side of the viewBox, in both directions. */
@@ -27,8 +27,9 @@ export interface ChartData {
   limitBytes: number | undefined
 }
 
-export function chartData(points: Point[], limitBytes: number | undefined): ChartData {
-  const told = points.filter(hasOwners)
+export function chartData(history: History, limitBytes: number | undefined): ChartData {
+  const points = history.points()
+  const told = history.told()
   const first = told[0]
   const last = told.at(-1)
   const change = (owner: Owner) => (last?.owners[owner] ?? 0) - (first?.owners[owner] ?? 0)
@@ -74,11 +75,12 @@ ${limit === undefined ? null : html`<span class="limit-label" style="bottom:${pe
 </div>`
 }
 
-/** What the hover read-out needs: columns of numbers, rounded to bytes and milliseconds. */
-export function hoverData({ points, shown }: ChartData): unknown {
+/** What the hover read-out needs: columns of numbers, rounded to bytes and milliseconds, where owners are told apart. */
+export function hoverData({ points, told, shown }: ChartData): unknown {
   const start = points[0]!.t
+  const read = told.length > 0 ? told : points
   const column = (value: (point: Point) => number | undefined) =>
-    points.map((point) => {
+    read.map((point) => {
       const number = value(point)
       return number === undefined || !Number.isFinite(number) ? null : Math.round(number)
     })

@@ -7,7 +7,7 @@ import { OWNERS, type Owner } from '../owners.js'
 import type { RunInfo } from '../readings/reading.js'
 import { formatBytes, formatDuration, formatRate } from '../units.js'
 import { chartData, hoverData, renderChart, swatch } from './chart.js'
-import { type History, hasOwners } from './history.js'
+import type { History } from './history.js'
 import { HOVER } from './hover.js'
 import { Html, html, jsonScript } from './html.js'
 import { STYLE } from './style.js'
@@ -34,7 +34,7 @@ export interface ReportInput {
 
 /** `history` holds at least one reading. */
 export function renderReport({ verdict, history, info, flameGraph }: ReportInput): string {
-  const data = chartData(history.points(), verdict.limit?.bytes)
+  const data = chartData(history, verdict.limit?.bytes)
   const title = info ? basename(info.script) : 'process'
   return html`<!doctype html>
 <html lang="en">
@@ -162,7 +162,7 @@ function legend(owners: Owner[]): Html {
 }
 
 function ownersTable(verdict: Verdict, history: History): Html {
-  const told = history.points().filter(hasOwners)
+  const told = history.told()
   const first = told[0]
   const last = told.at(-1)
   if (!first || !last) return html`<p class="note">The process ended before its memory was told apart by owner.</p>`
