@@ -114,16 +114,15 @@ function changes(told: Point[]): (owner: Owner) => number {
 /** What grew most, and whatever the verdict names. */
 function ownerLines(verdict: Verdict, history: History, style: Style): { owner: Owner; text: string }[] {
   const told = history.told()
+  const end = (point: Point | undefined) => ({ t: point?.t ?? 0, value: Number.NaN })
   const change = changes(told)
   const named = verdict.causes.map((cause) => cause.owner)
   const grown = OWNERS.filter((owner) => !named.includes(owner) && change(owner) >= WORTH_A_LINE)
   grown.sort((a, b) => change(b) - change(a))
   return [...named, ...grown].slice(0, MOST_OWNERS).map((owner) => {
-    const line = sparkline(
-      told.map((point) => ({ t: point.t, value: point.owners[owner] ?? Number.NaN })),
-      SPARK_WIDTH,
-      leastRange(history),
-    )
+    const samples = told.map(({ t, owners }) => ({ t, value: owners[owner] ?? Number.NaN }))
+    // With the ends of the run, so that all lines are over the same time.
+    const line = sparkline([end(history.first), ...samples, end(history.last)], SPARK_WIDTH, leastRange(history))
     const cause = verdict.causes.find((candidate) => candidate.owner === owner)
     const text = `${formatBytes(change(owner), { signed: true }).padEnd(20)} ${style('cyan', line)}`
     return { owner, text: cause ? `${text}  ${causeWords(cause, style)}` : text }

@@ -223,6 +223,8 @@ test('a sparkline spans its width, and flicker below the least range is flat', (
   assert.equal(sparkline([], 4, 0), '    ')
   const gap = [0, 1, 2, 97, 98, 99].map((t) => ({ t, value: t }))
   assert.equal(sparkline(gap, 6, 0), '▁▁▁▁▁█')
+  const untold = [0, 60].map((t) => ({ t, value: Number.NaN }))
+  assert.equal(sparkline([untold[0]!, { t: 20, value: 1 }, { t: 30, value: 9 }, untold[1]!], 6, 0), '▁▁▁███')
 })
 
 test('a table aligns its columns and does not pad the last', () => {
